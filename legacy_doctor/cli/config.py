@@ -1,0 +1,103 @@
+"""The configuration: `legacy-doctor.toml`, or `[tool.legacy-doctor]` in `pyproject.toml`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from legacy_doctor.diagnosis import rules
+from legacy_doctor.errors import UnknownNameError
+from legacy_doctor.knowledge import document
+from legacy_doctor.knowledge.document import Table
+from legacy_doctor.model import Finding, Severity
+
+FAIL_ON: Final = (*(item.value for item in Severity), "never")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ignore:
+    """Findings of `rule` (about `subject`, where given) that the project accepts."""
+
+    rule: str
+    reason: str
+    subject: str | None = None
+    until: date | None = None
+
+    def covers(self, finding: Finding, today: date) -> bool:
+        """True where the finding is one of these and the time is not over."""
+        if self.until is not None and today > self.until:
+            return False
+        return finding.rule == self.rule and self.subject in {None, finding.subject}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What the configuration file says; the command line overrules it."""
+
+    target_cpu: str | None = None
+    fail_on: str | None = None
+    pinsets: tuple[str, ...] = ()
+    pinset_paths: tuple[Path, ...] = ()
+    ignores: tuple[Ignore, ...] = field(default=())
+
+
+def find(here: Path) -> Config:
+    """Return the configuration nearest above `here`; the empty one where there is none.
+
+    Raises `DataError` for an unknown key or a wrong type, with file, key and the nearest name.
+    """
+    for folder in (here, *here.parents):
+        own = folder / "legacy-doctor.toml"
+        if own.is_file():
+            return _read(document.load(own), folder)
+        project = folder / "pyproject.toml"
+        if project.is_file():
+            tool = document.load(project).table("tool")
+            table = tool.table("legacy-doctor") if tool else None
+            if table is not None:
+                return _read(table, folder)
+    return Config()
+
+
+def _read(table: Table, folder: Path) -> Config:
+    config = Config(
+        target_cpu=table.optional("target-cpu"),
+        fail_on=table.choice("fail-on", FAIL_ON) if "fail-on" in table else None,
+        pinsets=table.texts("pinset"),
+        pinset_paths=tuple(folder / name for name in table.texts("pinset-path")),
+        ignores=tuple(map(_ignore, table.tables("ignore"))),
+    )
+    table.finish()
+    return config
+
+
+def _ignore(table: Table) -> Ignore:
+    try:
+        rule = rules.known(table.text("rule"))
+    except UnknownNameError as error:
+        table.fail("rule", str(error))
+    ignore = Ignore(
+        rule=rule,
+        reason=table.text("reason"),
+        subject=table.optional("subject"),
+        until=date.fromisoformat(table.day("until")) if "until" in table else None,
+    )
+    table.finish()
+    return ignore
+
+
+def sift(
+    findings: Iterable[Finding], ignores: Iterable[Ignore], today: date
+) -> tuple[tuple[Finding, ...], int]:
+    """Return the findings that no ignore covers, and how many were covered."""
+    ignores = tuple(ignores)
+    findings = tuple(findings)
+    kept = tuple(
+        finding
+        for finding in findings
+        if not any(ignore.covers(finding, today) for ignore in ignores)
+    )
+    return kept, len(findings) - len(kept)

@@ -1,0 +1,93 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _cpu_names(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete a CPU name from the table of models."""
+    del context, parameter
+    from legacy_doctor.cpu import models
+
+    names = (item.name for item in models.named())
+    return [CompletionItem(name) for name in names if name.startswith(incomplete.lower())]
+
+
+def _apply(options: Sequence[Callable[[Function], Function]]) -> Callable[[Function], Function]:
+    def decorate(function: Function) -> Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+cpu_option = click.option(
+    "--cpu",
+    "cpu_name",
+    shell_complete=_cpu_names,
+    metavar="NAME",
+    help="Judge by a named CPU (phenom-ii, nehalem, kvm64, x86-64-v2 ...) instead of this one; "
+    "see `legacy-doctor cpu --list`.",
+)
+
+output_options = _apply(
+    [
+        click.option(
+            "--format",
+            "form",
+            type=click.Choice(["text", "json"]),
+            default="text",
+            show_default=True,
+            help="How to write the report.",
+        ),
+        click.option(
+            "-o",
+            "--output",
+            "destination",
+            type=click.Path(dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help="Write the report to FILE instead of stdout.",
+        ),
+        click.option(
+            "--color/--no-color", "color", default=None, help="Override NO_COLOR and FORCE_COLOR."
+        ),
+    ]
+)
+
+target_options = _apply(
+    [
+        click.option(
+            "--python",
+            metavar="PATH",
+            help="Interpreter or virtual environment to examine. "
+            "[default: $VIRTUAL_ENV, then ./.venv, then the running interpreter]",
+        ),
+        cpu_option,
+        click.option(
+            "--pinset",
+            "pinsets",
+            multiple=True,
+            metavar="ID[@VERSION]",
+            help="Judge by this pin-set only (may be given several times).",
+        ),
+        click.option(
+            "--pinset-path",
+            "pinset_paths",
+            multiple=True,
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Add a pin-set of your own (may be given several times).",
+        ),
+    ]
+)

@@ -1,0 +1,75 @@
+"""Where a report goes: stdout or a file, with colour where a person looks at it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from legacy_doctor.errors import DoctorError
+from legacy_doctor.report import layout
+
+Lines = Callable[[layout.Page], "list[layout.Line]"]
+
+
+def show(lines: Lines, output: Path | None, *, color: bool | None) -> None:
+    """Lay out a text report for the terminal at hand, or plainly for a file or a pipe."""
+    colored = output is None and (_wants_color() if color is None else color)
+    page = layout.Page(width=_width(), unicode=output is not None or _speaks_unicode())
+    laid_out = lines(page)
+    if colored:
+        # Loaded for a terminal only: it costs more than all the rest of a small report.
+        from legacy_doctor.report import terminal
+
+        text = terminal.render(laid_out)
+    else:
+        text = layout.plain(laid_out)
+    write(text, output)
+
+
+def write(text: str, output: Path | None) -> None:
+    """Print `text`, or put it whole into a file: never half a report."""
+    if output is None:
+        click.echo(text, nl=not text.endswith("\n"), color=True)
+        return
+    try:
+        folder = output.parent
+        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
+            file.write(text if text.endswith("\n") else text + "\n")
+        os.chmod(file.name, 0o666 & ~_umask())
+        os.replace(file.name, output)
+    except OSError as error:
+        raise DoctorError(f"{output}: cannot be written ({error.strerror or error})") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _width() -> int:
+    """80 columns; what the terminal has, between 60 and 100."""
+    if not sys.stdout.isatty():
+        return 80
+    try:
+        return max(60, min(os.get_terminal_size(sys.stdout.fileno()).columns, 100))
+    except OSError:
+        return 80
+
+
+def _speaks_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+
+
+def _wants_color() -> bool:
+    """Follow NO_COLOR and FORCE_COLOR (no-color.org, force-color.org)."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

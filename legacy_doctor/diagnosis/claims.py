@@ -1,0 +1,97 @@
+"""Which pin decides about an installed distribution, where several speak and some disagree.
+
+A claim that a version is broken stands unless a stronger one says that the same version runs
+under the same condition. The loser is kept: the reader sees both evidences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from legacy_doctor.diagnosis.specifiers import admits
+from legacy_doctor.model import Cpu, Distribution, Knowledge, Patient, Pin
+
+
+class Judgement(NamedTuple):
+    """What the pins say about one installed distribution on one CPU."""
+
+    distribution: Distribution
+    standing: tuple[Pin, ...]
+    """Pins by which it is broken, the decisive one first."""
+    overruled: tuple[tuple[Pin, Pin], ...]
+    """Pairs: a pin by which it would be broken, and the stronger one by which it runs."""
+    pins: tuple[Pin, ...]
+    """All pins about it that concern this CPU."""
+
+
+def judge(patient: Patient, knowledge: Knowledge) -> Iterator[Judgement]:
+    """Yield a judgement for every installed distribution that the pins speak of."""
+    by_name: dict[str, list[Pin]] = {}
+    for pin in concerning(patient.cpu, knowledge):
+        by_name.setdefault(pin.distribution, []).append(pin)
+    installed = {item.name for item in patient.distributions}
+    for distribution in patient.distributions:
+        pins = by_name.get(distribution.name)
+        if pins:
+            yield _judge(distribution, pins, installed)
+
+
+def concerning(cpu: Cpu, knowledge: Knowledge) -> Iterator[Pin]:
+    """Yield the pins of the pin-sets that apply to this CPU and that speak of such a CPU."""
+    for pinset in knowledge.pinsets:
+        if pinset.applies(cpu):
+            yield from (pin for pin in pinset.pins if pin.bites(cpu))
+
+
+def _judge(distribution: Distribution, pins: list[Pin], installed: set[str]) -> Judgement:
+    standing, overruled = [], []
+    for pin in pins:
+        if not admits(pin.broken, distribution.version) or installed & {*pin.unless}:
+            continue
+        answer = _answer(pin, pins, distribution.version)
+        if answer is None:
+            standing.append(pin)
+        else:
+            overruled.append((pin, answer))
+    standing.sort(key=_decisive)
+    return Judgement(distribution, tuple(standing), tuple(overruled), tuple(pins))
+
+
+def _decisive(pin: Pin) -> tuple[int, bool, int]:
+    """Sort the worst first: by severity, death on import before failure in use, by evidence."""
+    return pin.severity.rank, pin.stage != "import", -pin.grade.strength
+
+
+def _answer(broken: Pin, pins: Iterable[Pin], version: str) -> Pin | None:
+    """Return the stronger pin that says this version runs where `broken` says it does not."""
+    answers = [
+        pin
+        for pin in pins
+        if admits(pin.good, version)
+        and same_topic(pin, broken)
+        and pin.grade.strength > broken.grade.strength
+    ]
+    return max(answers, key=lambda pin: pin.grade.strength, default=None)
+
+
+def same_topic(one: Pin, other: Pin) -> bool:
+    """True where `one` may contradict `other`.
+
+    Either both speak of the same lack, or `one` reports that it simply runs, as far as `other`
+    says it fails: an import that passes proves an import, not the use.
+    """
+    if one.broken is None:
+        return one.stage == "use" or other.stage == "import"
+    return (one.needs, one.when) == (other.needs, other.when)
+
+
+def overruled_as_advice(pin: Pin, pins: Iterable[Pin]) -> bool:
+    """True where a stronger pin about the same lack gives another good version."""
+    return any(
+        other.good is not None
+        and other.broken is not None
+        and same_topic(other, pin)
+        and other.grade.strength > pin.grade.strength
+        for other in pins
+    )

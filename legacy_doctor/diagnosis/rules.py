@@ -1,0 +1,61 @@
+"""All rules, in the order in which findings of one severity are told: causes before symptoms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple
+
+from legacy_doctor.diagnosis import files, machine, packages
+from legacy_doctor.errors import UnknownNameError, suggestion
+from legacy_doctor.model import Finding, Knowledge, Patient
+
+Check = Callable[[Patient, Knowledge], Iterator[Finding]]
+
+
+class Rule(NamedTuple):
+    """One check. Its docstring's first line is what `legacy-doctor check --list-rules` prints."""
+
+    id: str
+    check: Check
+
+    @property
+    def summary(self) -> str:
+        """What a finding of this rule means."""
+        return (self.check.__doc__ or "").strip().partition("\n")[0]
+
+
+RULES: Final = (
+    Rule("interpreter-needs", machine.interpreter_needs),
+    Rule("hidden-features", machine.hidden_features),
+    Rule("dispatch-override", machine.dispatch_override),
+    Rule("dead-override", machine.dead_override),
+    Rule("overwriting-distributions", packages.overwriting_distributions),
+    Rule("broken-pin", packages.broken_pin),
+    Rule("no-working-wheel", packages.no_working_wheel),
+    Rule("unwanted-distribution", packages.unwanted_distribution),
+    Rule("incompatible-versions", packages.incompatible_versions),
+    Rule("contradicting-pins", packages.contradicting_pins),
+    Rule("broken-metadata", files.broken_metadata),
+    Rule("altered-files", files.altered_files),
+    Rule("disputed-evidence", packages.disputed_evidence),
+    Rule("declared-isa", files.declared_isa),
+    Rule("wheel-tag-hint", files.wheel_tag_hint),
+)
+
+
+def diagnose(
+    patient: Patient, knowledge: Knowledge, rules: Iterable[Rule] = RULES
+) -> tuple[Finding, ...]:
+    """Return every finding, errors first, then in the order of the rules."""
+    found = [finding for rule in rules for finding in rule.check(patient, knowledge)]
+    return tuple(sorted(found, key=lambda finding: finding.severity.rank))
+
+
+def known(rule: str) -> str:
+    """Return the rule id; raises `UnknownNameError` with the nearest one."""
+    ids = [item.id for item in RULES]
+    if rule not in ids:
+        raise UnknownNameError(
+            f"no rule {rule!r}{suggestion(rule, ids)}; see legacy-doctor check --list-rules"
+        )
+    return rule

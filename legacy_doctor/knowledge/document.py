@@ -1,0 +1,179 @@
+"""Read a TOML table strictly: every error names the file, the path of the key and what to do.
+
+`pins[3].needs[0]: unknown feature 'sse41'; did you mean 'sse4_1'?`
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any, NoReturn
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+
+from legacy_doctor.cpu import features
+from legacy_doctor.errors import DataError, suggestion
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # tomli before 2.2 is pure Python: the doctor loads nothing compiled
+    import tomli as tomllib
+
+
+def load(path: Path) -> Table:
+    """Parse a TOML file; raises `DataError` where it cannot be read or is no TOML."""
+    try:
+        with path.open("rb") as file:
+            return Table(tomllib.load(file), str(path), "")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not valid TOML: {error}") from error
+
+
+class Table:
+    """One table and its place in the file. Getters check the type and extend the path.
+
+    A key that no getter asked for is an error when `finish` is called: a typo never passes
+    for an absent key.
+    """
+
+    def __init__(self, values: dict[str, Any], file: str, path: str) -> None:
+        self._values = values
+        self._file = file
+        self._path = path
+        self._known: set[str] = set()
+
+    def fail(self, key: str, problem: str) -> NoReturn:
+        """Raise `DataError` for a key of this table."""
+        raise DataError(f"{self._file}: {self._at(key)}: {problem}")
+
+    def _at(self, key: str) -> str:
+        return f"{self._path}.{key}" if self._path else key
+
+    def _get(self, key: str) -> Any:
+        self._known.add(key)
+        return self._values.get(key)
+
+    def __contains__(self, key: str) -> bool:
+        self._known.add(key)
+        return key in self._values
+
+    def finish(self) -> None:
+        """Raise for the first key that nobody asked for."""
+        for key in self._values:
+            if key not in self._known:
+                self.fail(key, f"unknown key{suggestion(key, sorted(self._known))}")
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """A string; required where there is no default."""
+        value = self._get(key)
+        if value is None and default is not None:
+            return default
+        if not isinstance(value, str) or (not value.strip() and default is None):
+            self.fail(key, f"expected a text, got {_shown(value)}")
+        return value.strip()
+
+    def optional(self, key: str) -> str | None:
+        """A string, or None where the key is absent."""
+        return self.text(key) if key in self else None
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of strings; empty where the key is absent."""
+        value = self._get(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list):
+            self.fail(key, f"expected a list of texts, got {_shown(value)}")
+        for index, item in enumerate(value):
+            if not isinstance(item, str):
+                self.fail(f"{key}[{index}]", f"expected a text, got {_shown(item)}")
+        return tuple(value)
+
+    def number(self, key: str) -> int | None:
+        """A whole number, or None where the key is absent."""
+        value = self._get(key)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+            self.fail(key, f"expected a whole number, got {_shown(value)}")
+        return value
+
+    def choice(self, key: str, allowed: Collection[str], default: str | None = None) -> str:
+        """One of the allowed words."""
+        value = self.text(key, default)
+        if value not in allowed:
+            words = ", ".join(allowed)
+            hint = suggestion(value, allowed) or f"; one of {words}"
+            self.fail(key, f"unknown value {value!r}{hint}")
+        return value
+
+    def day(self, key: str) -> str:
+        """A date as `YYYY-MM-DD`, written as a text or as a TOML date."""
+        value = self._get(key)
+        text = value.isoformat() if isinstance(value, date) else value
+        try:
+            return date.fromisoformat(text).isoformat()
+        except (TypeError, ValueError):
+            self.fail(key, f"expected a date like '2026-11-20', got {_shown(value)}")
+
+    def features(self, key: str) -> frozenset[str]:
+        """CPU feature names and x86-64 levels, levels expanded."""
+        names = self.texts(key)
+        for index, name in enumerate(names):
+            if name not in features.KNOWN and name not in features.LEVELS:
+                known = [*features.LEVELS, *features.KNOWN]
+                hint = suggestion(features.ALIASES.get(name, name), known)
+                self.fail(f"{key}[{index}]", f"unknown feature {name!r}{hint}")
+        return features.expand(names)
+
+    def specifier(self, key: str) -> str | None:
+        """A version specifier (PEP 440), or None where the key is absent; `*` is any version."""
+        text = self.optional(key)
+        if text is None:
+            return None
+        try:
+            return str(SpecifierSet("" if text == "*" else text, prereleases=True))
+        except InvalidSpecifier:
+            self.fail(key, f"not a version specifier: {text!r} (like '>=2.4,<3')")
+
+    def distribution(self, key: str) -> str:
+        """A distribution name, normalized."""
+        return self._name(key, self.text(key))
+
+    def distributions(self, key: str) -> tuple[str, ...]:
+        """Several distribution names, normalized."""
+        names = enumerate(self.texts(key))
+        return tuple(self._name(f"{key}[{index}]", name) for index, name in names)
+
+    def _name(self, key: str, name: str) -> str:
+        try:
+            return canonicalize_name(name, validate=True)
+        except ValueError:
+            self.fail(key, f"not a distribution name: {name!r}")
+
+    def table(self, key: str) -> Table | None:
+        """A sub-table, or None where the key is absent."""
+        value = self._get(key)
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            self.fail(key, f"expected a table, got {_shown(value)}")
+        return Table(value, self._file, self._at(key))
+
+    def tables(self, key: str) -> Iterator[Table]:
+        """The tables of an array; none where the key is absent."""
+        value = self._get(key)
+        if value is None:
+            return
+        if not isinstance(value, list):
+            self.fail(key, f"expected an array of tables ([[{key}]]), got {_shown(value)}")
+        for index, item in enumerate(value):
+            if not isinstance(item, dict):
+                self.fail(f"{key}[{index}]", f"expected a table, got {_shown(item)}")
+            yield Table(item, self._file, self._at(f"{key}[{index}]"))
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None else f"{type(value).__name__} {value!r}"[:60]

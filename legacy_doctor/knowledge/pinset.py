@@ -1,0 +1,159 @@
+"""Read one pin-set file. Format: `pinsets/schema.json`, kept in step with this by a test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from legacy_doctor.knowledge import document
+from legacy_doctor.knowledge.document import Table
+from legacy_doctor.model import (
+    Alternative,
+    Conflict,
+    Evidence,
+    Grade,
+    Incompatibility,
+    Pin,
+    PinSet,
+    Removal,
+    Severity,
+    SoftImport,
+    When,
+)
+
+FORMAT = 1
+"""The one `schema` number that this reader understands."""
+
+
+def read(path: Path) -> PinSet:
+    """Return the pin-set in the file; raises `DataError` with file, path and suggestion."""
+    table = document.load(path)
+    if table.number("schema") != FORMAT:
+        table.fail("schema", f"this legacy-doctor reads schema = {FORMAT}")
+    target = table.table("target")
+    if target is None:
+        table.fail("target", "expected a table with `lacks`")
+    name, version = table.text("id"), table.day("version")
+    label = f"{name}@{version}"
+    result = PinSet(
+        id=name,
+        version=version,
+        title=table.text("title"),
+        lacks=target.features("lacks"),
+        origin=path,
+        supersedes=table.texts("supersedes"),
+        notes=table.text("notes", ""),
+        pins=tuple(_pin(item, label) for item in table.tables("pins")),
+        removals=tuple(_removal(item, label) for item in table.tables("removals")),
+        conflicts=tuple(map(_conflict, table.tables("conflicts"))),
+        incompatibilities=tuple(map(_incompatibility, table.tables("incompatibilities"))),
+        soft_imports=tuple(map(_soft_import, table.tables("soft-imports"))),
+    )
+    target.finish()
+    table.finish()
+    return result
+
+
+def _pin(table: Table, label: str) -> Pin:
+    pin = Pin(
+        distribution=table.distribution("distribution"),
+        broken=table.specifier("broken"),
+        good=table.specifier("good"),
+        needs=table.features("needs"),
+        when=_when(table),
+        unless=table.distributions("unless-installed"),
+        stage=table.choice("stage", ("import", "use"), "import"),
+        severity=Severity(table.choice("severity", [item.value for item in Severity], "error")),
+        symptom=table.text("symptom", ""),
+        cure=table.text("cure", ""),
+        first_bad=table.optional("first-bad"),
+        last_good=table.optional("last-good"),
+        alternatives=tuple(map(_alternative, table.tables("alternatives"))),
+        evidence=_evidence(table),
+        pinset=label,
+    )
+    if pin.broken is None and pin.good is None:
+        table.fail("broken", "a pin needs `broken`, `good` or both")
+    if pin.broken is not None and not pin.symptom:
+        table.fail("symptom", "a pin with `broken` must say how it breaks")
+    table.finish()
+    return pin
+
+
+def _when(table: Table) -> When | None:
+    when = table.table("when")
+    if when is None:
+        return None
+    result = When(
+        vendor=when.optional("vendor"),
+        cpuid_level_below=when.number("cpuid-level-below"),
+    )
+    when.finish()
+    return result
+
+
+def _evidence(table: Table) -> tuple[Evidence, ...]:
+    result = []
+    for item in table.tables("evidence"):
+        grade = item.choice("grade", [grade.value for grade in Grade])
+        source, detail = item.text("source"), item.text("detail", "")
+        result.append(Evidence(grade=Grade(grade), source=source, detail=detail))
+        item.finish()
+    if not result:
+        table.fail("evidence", "nothing is stated without evidence: add grade and source")
+    return tuple(result)
+
+
+def _alternative(table: Table) -> Alternative:
+    result = Alternative(
+        requirement=table.text("requirement"),
+        needs=table.features("needs"),
+        note=table.text("note", ""),
+        instead=table.choice("instead", ("beside", "replaces"), "replaces") == "replaces",
+    )
+    table.finish()
+    return result
+
+
+def _removal(table: Table, label: str) -> Removal:
+    result = Removal(
+        distribution=table.distribution("distribution"),
+        reason=table.text("reason"),
+        evidence=_evidence(table),
+        pinset=label,
+    )
+    table.finish()
+    return result
+
+
+def _conflict(table: Table) -> Conflict:
+    result = Conflict(
+        distributions=table.distributions("distributions"),
+        effect=table.text("effect"),
+        evidence=_evidence(table),
+    )
+    if len(result.distributions) < 2:
+        table.fail("distributions", "a conflict is between two distributions or more")
+    table.finish()
+    return result
+
+
+def _incompatibility(table: Table) -> Incompatibility:
+    result = Incompatibility(
+        first=table.text("first"),
+        second=table.text("second"),
+        effect=table.text("effect"),
+        resolution=table.text("resolution"),
+        evidence=_evidence(table),
+    )
+    table.finish()
+    return result
+
+
+def _soft_import(table: Table) -> SoftImport:
+    result = SoftImport(
+        distribution=table.distribution("distribution"),
+        imports=table.distribution("imports"),
+        evidence=_evidence(table),
+    )
+    table.finish()
+    return result

@@ -1,0 +1,517 @@
+"""The words of the house: frozen values that every room passes on and none changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Severity(str, Enum):
+    """How bad a finding is; `check` exits with 1 from `--fail-on` upwards."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 for the worst."""
+        return list(Severity).index(self)
+
+
+class Grade(str, Enum):
+    """How well a statement is known, strongest first."""
+
+    SILICON = "silicon"
+    EMULATED = "emulated"
+    MAINTAINER = "maintainer"
+    REPORTED = "reported"
+    INFERRED = "inferred"
+
+    @property
+    def strength(self) -> int:
+        """Higher is stronger."""
+        return len(Grade) - list(Grade).index(self)
+
+
+class HiddenBy(str, Enum):
+    """Who keeps a feature from programs; each has its own remedy."""
+
+    CPU = "cpu"
+    HYPERVISOR = "hypervisor"
+    KERNEL = "kernel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hidden:
+    """A feature that one witness has and another lacks."""
+
+    feature: str
+    reason: HiddenBy
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """One source of CPU facts, and what came of asking it.
+
+    `features` is None where the witness could not be heard; `note` then says why.
+    """
+
+    name: str
+    features: frozenset[str] | None
+    note: str = ""
+    extra: frozenset[str] = frozenset()
+    """Weighty features that it has and the believed witness lacks."""
+    lacking: frozenset[str] = frozenset()
+    """Weighty features that the believed witness has and it lacks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cpu:
+    """What programs may execute here, or on the named model. Never judged by its name."""
+
+    vendor: str
+    brand: str
+    family: int
+    model: int
+    stepping: int
+    features: frozenset[str]
+    level: str
+    """`x86-64-v1` ... `x86-64-v4` (psABI), or `below x86-64-v1`."""
+    source: str
+    """`cpuid`, `glibc`, `ld.so`, `kernel`, `py-cpuinfo`, or `model:<name>`."""
+    cpuid_level: int | None = None
+    """Highest basic CPUID leaf; None where no witness tells."""
+    microarchitecture: str | None = None
+    hypervisor: str | None = None
+    hidden: tuple[Hidden, ...] = ()
+    witnesses: tuple[Witness, ...] = ()
+
+    def missing(self, needed: frozenset[str]) -> frozenset[str]:
+        """Return what this CPU lacks of the needed features. The only comparison there is."""
+        return needed - self.features
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """The Python whose environment is examined, as told by itself without its site-packages."""
+
+    executable: Path
+    prefix: Path
+    version: tuple[int, int, int]
+    implementation: str
+    platform: str
+    """`sysconfig.get_platform()`, e.g. `linux-x86_64`."""
+    chosen_by: str
+    """Why this one: `--python`, `$VIRTUAL_ENV`, `./.venv` or `running interpreter`."""
+    site_packages: tuple[Path, ...]
+    machine: str = ""
+    libc: str = ""
+    march: str | None = None
+    """`-march=` that the interpreter itself was compiled with, where it says so."""
+    death: str | None = None
+    """How it ended when it was asked; None when it answered. Paths are then read from disk."""
+
+    @property
+    def dotted(self) -> str:
+        """`3.11.7`; `3.11` where only the folder name told."""
+        parts = self.version if self.version[2] >= 0 else self.version[:2]
+        return ".".join(str(part) for part in parts)
+
+
+class RecordedFile(NamedTuple):
+    """One line of RECORD: path relative to `Distribution.root`, sha256 (urlsafe base64), size.
+
+    A tuple and no dataclass: an environment has tens of thousands of them.
+    """
+
+    path: str
+    sha256: str | None
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """An installed distribution as its dist-info tells it."""
+
+    name: str
+    """Normalized (PEP 503)."""
+    version: str
+    root: Path
+    """The folder RECORD's paths are relative to."""
+    info: Path
+    requires: tuple[str, ...] = ()
+    files: tuple[RecordedFile, ...] = ()
+    tags: tuple[str, ...] = ()
+    installer: str = ""
+
+    @property
+    def native(self) -> bool:
+        """True where it was built for a platform; without wheel tags, where its files say so."""
+        if self.tags:
+            return not all(tag.endswith("-any") for tag in self.tags)
+        return any(is_native(item.path) for item in self.files)
+
+
+def is_native(path: str) -> bool:
+    """Tell extension modules and bundled libraries by their file names."""
+    return path.endswith((".so", ".pyd", ".dll", ".dylib")) or ".so." in path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenMetadata:
+    """A dist-info that could not be read: what could not be looked at is a fact too."""
+
+    path: Path
+    problem: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlteredFile:
+    """An installed file that is not what RECORD says."""
+
+    distribution: str
+    path: Path
+    problem: str
+    backup: Path | None = None
+    """An `.orig` (or the like) beside it: somebody edited by hand and kept the original."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredIsa:
+    """A native file whose ELF note (`GNU_PROPERTY_X86_ISA_1_NEEDED`) asks for a level."""
+
+    distribution: str
+    path: str
+    level: str
+
+
+class OverrideKind(str, Enum):
+    """What a dispatch variable does with the value it is given."""
+
+    FORCE = "force"
+    """Taken unchecked: can itself cause SIGILL."""
+    CHECKED = "checked"
+    """Refused with a clean error where the CPU lacks it."""
+    CEILING = "ceiling"
+    """Can only lower what is used."""
+    MASK = "mask"
+    """Silences a check; the crash stays."""
+    DEAD = "dead"
+    """Nothing reads it any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """A dispatch variable found set in the process environment."""
+
+    variable: str
+    value: str
+    kind: OverrideKind
+    needs: frozenset[str]
+    """Features that the value asks for; empty where it asks for none or is not understood."""
+    understood: bool
+    accepts: str
+    readers: tuple[str, ...]
+    """Distributions whose libraries read the variable; empty means any program."""
+    effect: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Why a statement may be believed.
+
+    `source`: an address, an issue, a document's title, or `emulated: <model>, <date>, <python>`.
+    """
+
+    grade: Grade
+    source: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """What may be installed in place of a distribution, and what it needs in its turn."""
+
+    requirement: str
+    needs: frozenset[str] = frozenset()
+    note: str = ""
+    instead: bool = True
+    """The broken one must be uninstalled first; False where both live side by side."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class When:
+    """A condition on the CPU that is not a missing feature."""
+
+    vendor: str | None = None
+    cpuid_level_below: int | None = None
+
+    def holds(self, cpu: Cpu) -> bool:
+        """True where nothing contradicts it; an unknown CPUID level is no proof, so False."""
+        if self.vendor is not None and cpu.vendor != self.vendor:
+            return False
+        if self.cpuid_level_below is None:
+            return True
+        return cpu.cpuid_level is not None and cpu.cpuid_level < self.cpuid_level_below
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """What is known about one distribution on CPUs that lack `needs` (and meet `when`).
+
+    `broken` and `good` are specifiers; either may be None: no `good` means "no wheel works", no
+    `broken` means "runs, no failure known". Evidence speaks for both halves.
+    """
+
+    distribution: str
+    evidence: tuple[Evidence, ...]
+    broken: str | None = None
+    good: str | None = None
+    needs: frozenset[str] = frozenset()
+    when: When | None = None
+    unless: tuple[str, ...] = ()
+    """Distributions whose presence keeps the broken code from being loaded."""
+    stage: str = "import"
+    """`import`: dies when imported. `use`: imports, then fails at first use."""
+    severity: Severity = Severity.ERROR
+    symptom: str = ""
+    cure: str = ""
+    """What to do where neither another version nor another distribution helps."""
+    first_bad: str | None = None
+    last_good: str | None = None
+    alternatives: tuple[Alternative, ...] = ()
+    pinset: str = ""
+
+    def bites(self, cpu: Cpu) -> bool:
+        """True where this CPU is one the statement is about."""
+        if self.when is not None and not self.when.holds(cpu):
+            return False
+        return not self.needs or bool(cpu.missing(self.needs))
+
+    @property
+    def grade(self) -> Grade:
+        """The strongest of the evidence."""
+        return max((item.grade for item in self.evidence), key=lambda grade: grade.strength)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """A distribution that a pin-set wants gone."""
+
+    distribution: str
+    reason: str
+    evidence: tuple[Evidence, ...]
+    pinset: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """Distributions that install the same files: the last one wins, half of each remains."""
+
+    distributions: tuple[str, ...]
+    effect: str
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incompatibility:
+    """Two requirements that no metadata forbids and that fail together."""
+
+    first: str
+    second: str
+    effect: str
+    resolution: str
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoftImport:
+    """`distribution` imports `imports` when it happens to be installed: no metadata says so."""
+
+    distribution: str
+    imports: str
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinSet:
+    """A dated set of statements for one kind of machine."""
+
+    id: str
+    version: str
+    title: str
+    lacks: frozenset[str]
+    """The features it assumes absent: it applies to a CPU that misses any of them."""
+    origin: Path
+    supersedes: tuple[str, ...] = ()
+    notes: str = ""
+    pins: tuple[Pin, ...] = ()
+    removals: tuple[Removal, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    incompatibilities: tuple[Incompatibility, ...] = ()
+    soft_imports: tuple[SoftImport, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """`below-v2@2026-11-20`."""
+        return f"{self.id}@{self.version}"
+
+    def applies(self, cpu: Cpu) -> bool:
+        """True where the CPU lacks something that this pin-set assumes absent."""
+        return not self.lacks or bool(cpu.missing(self.lacks))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knowledge:
+    """The pin-sets chosen for this consultation."""
+
+    pinsets: tuple[PinSet, ...]
+
+    @property
+    def pins(self) -> tuple[Pin, ...]:
+        """All pins, in the order of the pin-sets."""
+        return tuple(pin for pinset in self.pinsets for pin in pinset.pins)
+
+    def about(self, name: str) -> tuple[Pin, ...]:
+        """The pins of one distribution (normalized name)."""
+        return tuple(pin for pin in self.pins if pin.distribution == name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """A CPU and an environment: all that a rule may look at."""
+
+    cpu: Cpu
+    interpreter: Interpreter
+    distributions: tuple[Distribution, ...] = ()
+    broken: tuple[BrokenMetadata, ...] = ()
+    altered: tuple[AlteredFile, ...] = ()
+    declared: tuple[DeclaredIsa, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    what_if: bool = False
+    """The CPU was named: it is not the one this runs on."""
+
+    def get(self, name: str) -> Distribution | None:
+        """Return the installed distribution of that normalized name."""
+        return next((item for item in self.distributions if item.name == name), None)
+
+
+class RemedyKind(str, Enum):
+    """What sort of thing has to be done."""
+
+    PIN = "pin"
+    REMOVE = "remove"
+    REPLACE = "replace"
+    BUILD = "build"
+    PATCH = "patch"
+    UNSET = "unset"
+    MACHINE = "machine"
+    REINSTALL = "reinstall"
+    ADVICE = "advice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remedy:
+    """What to do, as text and, where it can be typed, as requirements or commands."""
+
+    kind: RemedyKind
+    text: str
+    install: tuple[str, ...] = ()
+    """Requirements to install into the target."""
+    uninstall: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One statement of the doctor, with the reason to believe it."""
+
+    rule: str
+    severity: Severity
+    subject: str
+    message: str
+    version: str | None = None
+    needs: frozenset[str] = frozenset()
+    missing: frozenset[str] = frozenset()
+    evidence: tuple[Evidence, ...] = ()
+    cause: str | None = None
+    """The distribution really at fault."""
+    affects: tuple[str, ...] = ()
+    paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """For each affected distribution, the requirement path that leads from it to the cause."""
+    details: tuple[str, ...] = ()
+    remedy: Remedy | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """All that is known about one distribution here: what `explain` tells."""
+
+    name: str
+    cpu: Cpu
+    interpreter: Interpreter
+    installed: Distribution | None
+    required_by: tuple[tuple[str, str, str], ...]
+    """Who asks for it: name, version, specifier."""
+    path: tuple[str, ...]
+    """How it came here: from a distribution that nobody requires down to this one."""
+    pins: tuple[Pin, ...]
+    """Pins that concern this CPU, the decisive one first."""
+    elsewhere: tuple[Pin, ...]
+    """Pins about CPUs unlike this one."""
+    findings: tuple[Finding, ...]
+    """Findings in which it is the subject, or which affect it."""
+    alternatives: tuple[Alternative, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbePlan:
+    """Whether probes ran; until they did, every verdict is a prediction."""
+
+    ran: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All that a formatter may see."""
+
+    version: str
+    cpu: Cpu
+    interpreter: Interpreter
+    pinsets: tuple[PinSet, ...]
+    findings: tuple[Finding, ...]
+    distributions: int
+    unjudged: tuple[str, ...]
+    """Distributions with machine code about which no pin-set says anything."""
+    probes: ProbePlan
+    prescription: tuple[str, ...] = ()
+    """The commands that carry out the remedies of all findings together."""
+    target_name: str = ""
+    """How the user called the CPU, for the commands we suggest; empty for the real one."""
+    what_if: bool = False
+    fail_on: Severity | None = Severity.ERROR
+    ignored: int = 0
+
+    def count(self, severity: Severity) -> int:
+        """How many findings of that severity there are."""
+        return sum(finding.severity is severity for finding in self.findings)
+
+    @property
+    def empty(self) -> bool:
+        """True where there was nothing to examine: the exit code is then 2."""
+        return not self.distributions and not self.findings
+
+    @property
+    def failed(self) -> bool:
+        """True where a finding reaches `fail_on`: the exit code is then 1."""
+        if self.fail_on is None:
+            return False
+        return any(finding.severity.rank <= self.fail_on.rank for finding in self.findings)

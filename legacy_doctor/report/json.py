@@ -1,0 +1,241 @@
+"""The reports for programs: plain dictionaries, described by `schema.json` beside this file.
+
+Fields may be added; a field renamed or removed raises `SCHEMA_VERSION`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from legacy_doctor.cpu import features
+from legacy_doctor.model import (
+    Alternative,
+    Cpu,
+    Evidence,
+    Finding,
+    Interpreter,
+    Pin,
+    PinSet,
+    Report,
+    Severity,
+    Story,
+)
+
+SCHEMA_VERSION: Final = 1
+
+
+def dump(command: str, version: str, body: Mapping[str, Any]) -> str:
+    """Return one JSON document: what made it, then its body. Sorted, stable, no timings."""
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "tool": {"name": "legacy-doctor", "version": version},
+        "command": command,
+        **body,
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def report(value: Report) -> dict[str, Any]:
+    """Return the body of `check`."""
+    return {
+        "status": status(value),
+        "what_if": value.what_if,
+        "cpu": cpu(value.cpu),
+        "target": target(value.interpreter),
+        "pinsets": [pinset_header(item) for item in value.pinsets],
+        "findings": [finding(item) for item in value.findings],
+        "summary": {
+            **{f"{item.value}s": value.count(item) for item in Severity},
+            "ignored": value.ignored,
+            "distributions": value.distributions,
+            "unjudged": list(value.unjudged),
+        },
+        "prescription": list(value.prescription),
+        "probes": {"ran": value.probes.ran, "reason": value.probes.reason},
+    }
+
+
+def status(value: Report) -> str:
+    """Return `nothing-to-examine` (exit code 2), `findings` (1) or `healthy` (0)."""
+    if value.empty:
+        return "nothing-to-examine"
+    return "findings" if value.failed else "healthy"
+
+
+def cpu(value: Cpu) -> dict[str, Any]:
+    """Return a CPU, with what it lacks of each level."""
+    return {
+        "vendor": value.vendor,
+        "brand": value.brand,
+        "family": value.family,
+        "model": value.model,
+        "stepping": value.stepping,
+        "level": value.level,
+        "microarchitecture": value.microarchitecture,
+        "cpuid_level": value.cpuid_level,
+        "hypervisor": value.hypervisor,
+        "source": value.source,
+        "features": sorted(value.features),
+        "lacks": {
+            level: list(features.ordered(value.missing(needed)))
+            for level, needed in features.LEVELS.items()
+        },
+        "hidden": [
+            {"feature": item.feature, "by": item.reason.value, "detail": item.detail}
+            for item in value.hidden
+        ],
+        "witnesses": [
+            {
+                "name": item.name,
+                "heard": item.features is not None,
+                "note": item.note,
+                "extra": sorted(item.extra),
+                "lacking": sorted(item.lacking),
+            }
+            for item in value.witnesses
+        ],
+    }
+
+
+def target(value: Interpreter) -> dict[str, Any]:
+    """Return the interpreter whose environment was examined."""
+    return {
+        "python": str(value.executable),
+        "prefix": str(value.prefix),
+        "version": value.dotted,
+        "implementation": value.implementation,
+        "platform": value.platform,
+        "libc": value.libc,
+        "march": value.march,
+        "chosen_by": value.chosen_by,
+        "site_packages": [str(path) for path in value.site_packages],
+        "death": value.death,
+    }
+
+
+def finding(value: Finding) -> dict[str, Any]:
+    """Return one finding."""
+    return {
+        "rule": value.rule,
+        "severity": value.severity.value,
+        "subject": value.subject,
+        "version": value.version,
+        "message": value.message,
+        "cause": value.cause,
+        "affects": list(value.affects),
+        "paths": {name: list(path) for name, path in value.paths.items()},
+        "needs": list(features.ordered(value.needs)),
+        "missing": list(features.ordered(value.missing)),
+        "details": list(value.details),
+        "evidence": [evidence(item) for item in value.evidence],
+        "proof": "predicted",
+        "remedy": None
+        if value.remedy is None
+        else {
+            "kind": value.remedy.kind.value,
+            "text": value.remedy.text,
+            "install": list(value.remedy.install),
+            "uninstall": list(value.remedy.uninstall),
+            "commands": list(value.remedy.commands),
+        },
+    }
+
+
+def evidence(value: Evidence) -> dict[str, Any]:
+    """Return one piece of evidence."""
+    return {"grade": value.grade.value, "source": value.source, "detail": value.detail}
+
+
+def pinset_header(value: PinSet) -> dict[str, Any]:
+    """Return what identifies a pin-set."""
+    return {
+        "id": value.id,
+        "version": value.version,
+        "title": value.title,
+        "supersedes": list(value.supersedes),
+        "lacks": list(features.ordered(value.lacks)),
+    }
+
+
+def pinset(value: PinSet) -> dict[str, Any]:
+    """Return a pin-set with all that it states."""
+    return {
+        **pinset_header(value),
+        "notes": value.notes,
+        "pins": [pin(item) for item in value.pins],
+        "removals": [
+            {
+                "distribution": item.distribution,
+                "reason": item.reason,
+                "evidence": [evidence(each) for each in item.evidence],
+            }
+            for item in value.removals
+        ],
+        "conflicts": [
+            {"distributions": list(item.distributions), "effect": item.effect}
+            for item in value.conflicts
+        ],
+        "incompatibilities": [
+            {"first": item.first, "second": item.second, "effect": item.effect}
+            for item in value.incompatibilities
+        ],
+        "soft_imports": [
+            {"distribution": item.distribution, "imports": item.imports}
+            for item in value.soft_imports
+        ],
+    }
+
+
+def pin(value: Pin) -> dict[str, Any]:
+    """Return one pin. `broken` and `good` are specifiers; "" is every version, null is none."""
+    when = value.when
+    return {
+        "distribution": value.distribution,
+        "broken": value.broken,
+        "good": value.good,
+        "needs": list(features.ordered(value.needs)),
+        "when": None
+        if when is None
+        else {"vendor": when.vendor, "cpuid_level_below": when.cpuid_level_below},
+        "unless_installed": list(value.unless),
+        "stage": value.stage,
+        "severity": value.severity.value,
+        "symptom": value.symptom,
+        "cure": value.cure,
+        "first_bad": value.first_bad,
+        "last_good": value.last_good,
+        "alternatives": [alternative(item) for item in value.alternatives],
+        "evidence": [evidence(item) for item in value.evidence],
+        "pinset": value.pinset,
+    }
+
+
+def alternative(value: Alternative) -> dict[str, Any]:
+    """Return one alternative."""
+    return {
+        "requirement": value.requirement,
+        "needs": list(features.ordered(value.needs)),
+        "note": value.note,
+        "instead": value.instead,
+    }
+
+
+def story(value: Story) -> dict[str, Any]:
+    """Return the body of `explain`."""
+    return {
+        "name": value.name,
+        "installed": value.installed.version if value.installed else None,
+        "required_by": [
+            {"name": name, "version": version, "specifier": specifier}
+            for name, version, specifier in value.required_by
+        ],
+        "path": list(value.path),
+        "cpu": cpu(value.cpu),
+        "target": target(value.interpreter),
+        "findings": [finding(item) for item in value.findings],
+        "pins": [pin(item) for item in value.pins],
+        "elsewhere": [pin(item) for item in value.elsewhere],
+        "alternatives": [alternative(item) for item in value.alternatives],
+    }
