@@ -28,7 +28,7 @@ def declared_level(path: Path) -> str | None:
     try:
         with path.open("rb") as file:
             note = _property_note(file)
-    except (OSError, struct.error):
+    except (OSError, ValueError, struct.error):
         return None
     return _level(note)
 

@@ -186,4 +186,4 @@ _LINUX_NAMES: Final = {
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() else None
+    return int(text) if text and re.fullmatch("[0-9]{1,9}", text) else None

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from importlib_metadata import DistributionFinder, MetadataPathFinder, PathDistribution
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from legacy_doctor.model import (
     AlteredFile,
@@ -94,7 +94,7 @@ def _added_by(pth: Path) -> Iterator[Path]:
     for line in map(str.strip, lines):
         if line and not line.startswith(("#", "import ", "import\t")):
             folder = Path(os.path.abspath(pth.parent / line))
-            if folder.is_dir():
+            if os.path.isdir(folder):  # noqa: PTH112  Path.is_dir raises where it may not look
                 yield folder
 
 
@@ -157,7 +157,8 @@ _HEADER: Final = re.compile(r"(name|version|requires-dist)[ \t]*:(.*)", re.IGNOR
 
 def _headers(text: str) -> dict[str, list[str]]:
     """Return name, version and requires-dist; raises `_Unreadable` where the first two fail."""
-    unfolded = re.sub(r"\r?\n[ \t]+", " ", text)
+    head = re.split(r"\r?\n\r?\n", text, maxsplit=1)[0]
+    unfolded = re.sub(r"\r?\n[ \t]+", " ", head)
     headers: dict[str, list[str]] = {}
     for line in unfolded.splitlines():
         if not line:
@@ -172,7 +173,7 @@ def _headers(text: str) -> dict[str, list[str]]:
         raise _Unreadable(f"METADATA has an invalid Name: {headers['name'][0]!r}")
     try:
         Version(headers["version"][0])
-    except InvalidVersion as error:
+    except ValueError as error:  # InvalidVersion, or more digits than int() takes
         raise _Unreadable(f"METADATA has an invalid Version: {headers['version'][0]!r}") from error
     return headers
 

@@ -1,0 +1,108 @@
+"""The doctor must start where everything compiled dies: it loads no compiled third party."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Answer, Doctor, Site, clean
+
+_SCRIPT = """
+import json, sys, sysconfig
+sys.argv = ["legacy-doctor", *sys.argv[1:]]
+from legacy_doctor.__main__ import main
+try:
+    main()
+except SystemExit:
+    pass
+base = sysconfig.get_path("platstdlib")
+loaded = [
+    module.__file__ for module in list(sys.modules.values())
+    if str(getattr(module, "__file__", None) or "").endswith((".so", ".pyd"))
+]
+print(json.dumps({
+    "compiled": [path for path in loaded if "site-packages" in path],
+    "modules": sorted(sys.modules),
+}), file=sys.stderr)
+"""
+
+
+def _loaded(*arguments: str, cwd: Path) -> dict[str, list[str]]:
+    done = subprocess.run(
+        [sys.executable, "-c", _SCRIPT, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**clean(os.environ), "PYTHONPATH": str(ROOT)},
+        check=True,
+    )
+    loaded: dict[str, list[str]] = json.loads(done.stderr.splitlines()[-1])
+    return loaded
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["cpu"],
+        ["cpu", "--list"],
+        ["check", "--cpu", "phenom-ii"],
+        ["check", "--format", "json"],
+        ["check", "--color"],
+        ["explain", "numpy", "--cpu", "nehalem"],
+        ["pinsets", "list"],
+    ],
+    ids=" ".join,
+)
+def test_no_command_loads_a_compiled_third_party_module(
+    arguments: list[str], site: Site, tmp_path: Path
+) -> None:
+    site.install("numpy", "2.4.6")
+    target = ["--python", str(site.folder)] if arguments[0] in {"check", "explain"} else []
+
+    loaded = _loaded(*arguments, *target, cwd=tmp_path)
+
+    assert loaded["compiled"] == []
+    assert not {"numpy", "torch", "pandas"} & set(loaded["modules"])
+
+
+def test_rich_is_loaded_for_a_terminal_only(site: Site, tmp_path: Path) -> None:
+    site.install("numpy", "2.4.6")
+    check = ["check", "--python", str(site.folder), "--cpu", "phenom-ii"]
+
+    assert "rich" not in _loaded(*check, cwd=tmp_path)["modules"]
+    assert "rich" in _loaded(*check, "--color", cwd=tmp_path)["modules"]
+
+
+def test_version_is_told_before_click_is_loaded(tmp_path: Path) -> None:
+    assert "click" not in _loaded("--version", cwd=tmp_path)["modules"]
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("model", ["phenom", "qemu64"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--version"],
+        ["cpu"],
+        ["cpu", "--cpu", "nehalem"],
+        ["check", "--color"],
+        ["explain", "numpy"],
+        ["pinsets", "list"],
+    ],
+    ids=" ".join,
+)
+def test_the_doctor_starts_on_the_cpu_that_kills_its_patients(
+    arguments: list[str], model: str, qemu: Path, site: Site, doctor: Doctor
+) -> None:
+    site.install("numpy", "2.4.6")
+    target = ["--python", str(site.folder)] if arguments[0] in {"check", "explain"} else []
+
+    answer: Answer = doctor(*arguments, *target, under=[str(qemu), "-cpu", model])
+
+    assert answer.code == (1 if arguments[0] == "check" else 0), answer.err
+    assert answer.out.strip()
