@@ -22,7 +22,7 @@ format: $(BIN)/pytest
 	$(BIN)/ruff check --fix .
 
 test: $(BIN)/pytest
-	$(BIN)/python -m pytest -n auto --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/python -m pytest -n auto --cov
 
 bench: $(BIN)/pytest
 	$(BIN)/python -m benchmarks check

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -39,7 +40,9 @@ class UnknownNameError(DoctorError):
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the nearest known word, or nothing."""
     lowered = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(word.lower(), lowered, n=3, cutoff=0.6)
+    bare = {re.sub(r"[\W_]", "", name): name for name in lowered}
+    same = bare.get(re.sub(r"[\W_]", "", word.lower()))
+    near = [same] if same else difflib.get_close_matches(word.lower(), lowered, n=3, cutoff=0.6)
     if not near:
         return ""
     names = " or ".join(repr(lowered[name]) for name in near)

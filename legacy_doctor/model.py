@@ -464,6 +464,8 @@ class Story:
     """How it came here: from a distribution that nobody requires down to this one."""
     pins: tuple[Pin, ...]
     """Pins that concern this CPU, the decisive one first."""
+    decisive: tuple[Pin, ...]
+    """Those of them that speak of the installed version; all, where none is installed."""
     elsewhere: tuple[Pin, ...]
     """Pins about CPUs unlike this one."""
     findings: tuple[Finding, ...]

@@ -40,6 +40,7 @@ def _list_rules(context: click.Context, parameter: click.Parameter, value: bool)
 @click.option(
     "--ignore", "ignored", multiple=True, metavar="RULE", help="Leave out the findings of a rule."
 )
+@click.option("-v", "--verbose", is_flag=True, help="Show notes too: hints, settled disputes.")
 @click.option("--verify-files", is_flag=True, help="Hash every installed file against RECORD.")
 @click.option(
     "--list-rules",
@@ -60,6 +61,7 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
     form: str,
     destination: Path | None,
     *,
+    verbose: bool,
     verify_files: bool,
     color: bool | None,
 ) -> int:
@@ -80,7 +82,7 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
     patient = examination.examine(python, name, thorough=verify_files)
     wanted = fail_on or settings.fail_on or Severity.ERROR.value
     report = diagnosed(patient, knowledge, ignores, name or "", wanted)
-    return deliver(report, form, destination, color=color)
+    return deliver(report, form, destination, color=color, verbose=verbose)
 
 
 def diagnosed(
@@ -110,7 +112,9 @@ def diagnosed(
     )
 
 
-def deliver(report: Report, form: str, destination: Path | None, *, color: bool | None) -> int:
+def deliver(
+    report: Report, form: str, destination: Path | None, *, color: bool | None, verbose: bool
+) -> int:
     """Write the report and return the exit code."""
     if form == "json":
         output.write(json.dump("check", report.version, json.report(report)), destination)
@@ -120,7 +124,9 @@ def deliver(report: Report, form: str, destination: Path | None, *, color: bool 
             f"there (chosen by {report.interpreter.chosen_by}; name another with --python)"
         )
     else:
-        output.show(lambda page: text.lines(report, page), destination, color=color)
+        output.show(
+            lambda page: text.lines(report, page, verbose=verbose), destination, color=color
+        )
     if report.empty:
         return 2
     return 1 if report.failed else 0

@@ -83,6 +83,10 @@ def _entry(named: models.NamedCpu) -> dict[str, Any]:
     }
 
 
+def _also_called(item: models.NamedCpu) -> str:
+    return f"{item.title}; also {', '.join(item.aliases)}" if item.aliases else item.title
+
+
 def _list(form: str, destination: Path | None, *, color: bool | None) -> None:
     if form == "json":
         entries = {"cpus": [_entry(item) for item in models.named()]}
@@ -90,6 +94,6 @@ def _list(form: str, destination: Path | None, *, color: bool | None) -> None:
         return
     rows = [
         ("name", "level", "what it is"),
-        *((item.name, item.cpu.level, item.title) for item in models.named()),
+        *((item.name, item.cpu.level, _also_called(item)) for item in models.named()),
     ]
     output.show(lambda page: chart.table(rows, page), destination, color=color)

@@ -19,8 +19,9 @@ def _cpu_names(
     del context, parameter
     from legacy_doctor.cpu import models
 
-    names = (item.name for item in models.named())
-    return [CompletionItem(name) for name in names if name.startswith(incomplete.lower())]
+    start = incomplete.lower()
+    names = (name for item in models.named() for name in (item.name, *item.aliases))
+    return [CompletionItem(name) for name in names if name.lower().startswith(start)]
 
 
 def _apply(options: Sequence[Callable[[Function], Function]]) -> Callable[[Function], Function]:

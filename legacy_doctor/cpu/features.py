@@ -291,3 +291,11 @@ def ordered(names: Iterable[str]) -> tuple[str, ...]:
     """Return feature names by the level that asks for them; the rest last, alphabetically."""
     rank = {name: index for index, name in enumerate(_SENIORITY)}
     return tuple(sorted(names, key=lambda name: (rank.get(name, len(rank)), name)))
+
+
+def abridged(names: frozenset[str]) -> tuple[str, ...]:
+    """Return the names with the highest level that they contain whole told by its name."""
+    for level in reversed(list(LEVELS)):
+        if cumulative(level) <= names:
+            return (level, *ordered(names - cumulative(level)))
+    return ordered(names)

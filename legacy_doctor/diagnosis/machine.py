@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from legacy_doctor.cpu import features
+from legacy_doctor.diagnosis.claims import judge
 from legacy_doctor.model import (
     Cpu,
     Evidence,
@@ -29,6 +30,8 @@ HIDDEN_REMEDIES: Final = {
     "gather_data_sampling=force; a microcode update lifts the last), then reboot",
     HiddenBy.CPU: "the silicon has not got it: change the package",
 }
+_TCG: Final = "TCGTCGTCGTCG"
+"""The hypervisor signature of QEMU's own translator: qemu-user plays an old CPU on purpose."""
 _EMULATED: Final = (
     "nothing, where this is qemu-user; libraries that read /proc/cpuinfo (Arrow up to 21) "
     "need ARROW_USER_SIMD_LEVEL=NONE here"
@@ -36,16 +39,25 @@ _EMULATED: Final = (
 
 
 def hidden_features(patient: Patient, knowledge: Knowledge) -> Iterator[Finding]:
-    """A hypervisor or the kernel keeps features from programs: another cure than a pin."""
-    del knowledge
+    """A hypervisor or the kernel keeps features from programs: another cure than a pin.
+
+    An error where an installed package breaks for want of them: then this is the cause.
+    """
+    wanted = frozenset(
+        name
+        for judgement in judge(patient, knowledge)
+        for pin in judgement.standing
+        for name in patient.cpu.missing(pin.needs)
+    )
     for reason in (HiddenBy.HYPERVISOR, HiddenBy.KERNEL):
         hidden = [item for item in patient.cpu.hidden if item.reason is reason]
         details = dict.fromkeys(item.detail for item in hidden)
         for detail in details:
             names = [item.feature for item in hidden if item.detail == detail]
+            deadly = wanted.intersection(names) and patient.cpu.hypervisor != _TCG
             yield Finding(
                 rule="hidden-features",
-                severity=Severity.WARNING,
+                severity=Severity.ERROR if deadly else Severity.WARNING,
                 subject="cpu",
                 message=f"{', '.join(features.ordered(names))}: {detail}",
                 missing=frozenset(names),
@@ -57,7 +69,7 @@ def hidden_remedy(reason: HiddenBy, cpu: Cpu) -> str:
     """Return what to do about features that `reason` hides."""
     if cpu.brand.startswith("VirtualApple"):
         return "Rosetta 2 has no AVX: use a Python built for arm64"
-    if reason is HiddenBy.HYPERVISOR and cpu.hypervisor == "TCGTCGTCGTCG":
+    if reason is HiddenBy.HYPERVISOR and cpu.hypervisor == _TCG:
         return _EMULATED
     return HIDDEN_REMEDIES[reason]
 
@@ -108,13 +120,8 @@ def dispatch_override(patient: Patient, knowledge: Knowledge) -> Iterator[Findin
         missing = patient.cpu.missing(override.needs)
         problem = _problem(override, missing)
         if problem is not None:
-            yield _override(
-                "dispatch-override",
-                override,
-                _weight(override, missing, patient),
-                problem,
-                missing,
-            )
+            weight = _weight(override, missing, patient)
+            yield _override("dispatch-override", override, weight, problem, patient)
 
 
 def dead_override(patient: Patient, knowledge: Knowledge) -> Iterator[Finding]:
@@ -122,9 +129,8 @@ def dead_override(patient: Patient, knowledge: Knowledge) -> Iterator[Finding]:
     del knowledge
     for override in patient.overrides:
         if override.kind is OverrideKind.DEAD:
-            yield _override(
-                "dead-override", override, Severity.WARNING, override.effect, frozenset()
-            )
+            effect = override.effect
+            yield _override("dead-override", override, Severity.WARNING, effect, patient)
 
 
 def _problem(override: Override, missing: frozenset[str]) -> str | None:
@@ -147,17 +153,18 @@ def _weight(override: Override, missing: frozenset[str], patient: Patient) -> Se
 
 
 def _override(
-    rule: str, override: Override, severity: Severity, problem: str, missing: frozenset[str]
+    rule: str, override: Override, severity: Severity, problem: str, patient: Patient
 ) -> Finding:
+    affected = tuple(name for name in override.readers if patient.get(name))
     return Finding(
         rule=rule,
         severity=severity,
         subject=override.variable,
         message=f"{override.variable}={override.value}: {problem}",
         needs=override.needs,
-        missing=missing,
+        missing=patient.cpu.missing(override.needs),
         evidence=(Evidence(grade=Grade.MAINTAINER, source=override.source),),
-        affects=override.readers,
+        affects=affected,
         remedy=Remedy(
             kind=RemedyKind.UNSET,
             text=f"unset {override.variable} (look in ~/.profile, /etc/environment, the "

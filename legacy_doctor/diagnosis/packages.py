@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from itertools import combinations
+from typing import Final
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -144,7 +146,7 @@ def overwriting_distributions(patient: Patient, knowledge: Knowledge) -> Iterato
     for pinset in knowledge.pinsets:
         for conflict in pinset.conflicts:
             present = [item for item in map(patient.get, conflict.distributions) if item]
-            if len(present) > 1 and not told.intersection(item.name for item in present):
+            if len(present) > 1 and not told.issuperset(item.name for item in present):
                 told.update(item.name for item in present)
                 yield _overwriting(present, conflict)
     for present in _sharing_files(patient):
@@ -168,17 +170,26 @@ def _overwriting(present: list[Distribution], conflict: Conflict | None) -> Find
     )
 
 
+_NO_PACKAGE: Final = re.compile(r"(tests?|docs?)/")
+"""Folders that careless wheels leave in site-packages: nobody imports them."""
+
+
 def _sharing_files(patient: Patient) -> Iterator[list[Distribution]]:
-    """Yield pairs that both claim a package's `__init__.py` or the same native file."""
-    owners: dict[str, Distribution] = {}
+    """Yield pairs that both claim a package's `__init__.py` or the same native file.
+
+    Not where both wrote the same bytes: namespace packages of the old kind do.
+    """
+    owners: dict[str, tuple[Distribution, str | None]] = {}
     told: set[tuple[str, str]] = set()
     for distribution in patient.distributions:
         for item in distribution.files:
             if not item.path.endswith("/__init__.py") and not is_native(item.path):
                 continue
-            owner = owners.setdefault(f"{distribution.root}/{item.path}", distribution)
+            where = f"{distribution.root}/{item.path}"
+            owner, sha256 = owners.setdefault(where, (distribution, item.sha256))
             pair = (owner.name, distribution.name)
-            if owner is distribution or pair in told or item.path.startswith(("test", "doc")):
+            same = sha256 is not None and sha256 == item.sha256
+            if owner is distribution or pair in told or same or _NO_PACKAGE.match(item.path):
                 continue
             told.add(pair)
             yield [owner, distribution]
@@ -220,7 +231,7 @@ def contradicting_pins(patient: Patient, knowledge: Knowledge) -> Iterator[Findi
 
 def _pins_against_pins(judgement: Judgement) -> Iterator[Finding]:
     pins = [pin for pin in judgement.standing if pin.good is not None]
-    for one, other in pairwise(pins):
+    for one, other in combinations(pins, 2):
         if not compatible(one.good or "", other.good or ""):
             yield Finding(
                 rule="contradicting-pins",

@@ -7,8 +7,11 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from legacy_doctor.diagnosis.claims import Judgement, overruled_as_advice
-from legacy_doctor.diagnosis.specifiers import compatible, intersect
+from legacy_doctor.diagnosis.specifiers import admits, compatible, intersect
 from legacy_doctor.model import Alternative, Cpu, Finding, Patient, Pin, Remedy, RemedyKind
 
 
@@ -21,7 +24,14 @@ def for_judgement(judgement: Judgement, patient: Patient) -> Remedy:
     name = judgement.distribution.name
     good = good_specifier(judgement)
     if good is not None:
-        best = next((pin.last_good for pin in judgement.standing if pin.last_good), None)
+        best = next(
+            (
+                pin.last_good
+                for pin in judgement.standing
+                if pin.last_good and admits(good, pin.last_good)
+            ),
+            None,
+        )
         known = f" ({best} is known to run)" if best else ""
         return Remedy(
             kind=RemedyKind.PIN,
@@ -99,22 +109,22 @@ def commands(
     python = _shown(patient.interpreter.executable)
     result = []
     if patient.get("pip") is None:
-        base, yes = f"uv pip {{}} --python {python}", ""
+        pip, target, yes = "uv pip", f" --python {python}", ""
     else:
-        base, yes = f"{python} -m pip {{}}", " -y"
+        pip, target, yes = f"{python} -m pip", "", " -y"
     gone = " ".join(map(shlex.quote, dict.fromkeys(uninstall)))
     wanted = " ".join(map(shlex.quote, dict.fromkeys(install)))
     if gone:
-        result.append(f"{base.format('uninstall')}{yes} {gone}")
+        result.append(f"{pip} uninstall{target}{yes} {gone}")
     if wanted:
-        result.append(f"{base.format('install')} {wanted}")
+        result.append(f"{pip} install{target} {wanted}")
     return tuple(result)
 
 
 def _shown(path: Path) -> str:
     """The path as a person would type it: relative where it lies below the working folder."""
     relative = os.path.relpath(path)
-    return shlex.quote(str(path) if relative.startswith("..") else relative)
+    return shlex.quote(str(path) if relative.startswith("..") or "/" not in relative else relative)
 
 
 def prescription(patient: Patient, findings: Iterable[Finding]) -> tuple[str, ...]:
@@ -124,6 +134,11 @@ def prescription(patient: Patient, findings: Iterable[Finding]) -> tuple[str, ..
     """
     remedies = [finding.remedy for finding in findings if finding.remedy is not None]
     gone = [name for remedy in remedies for name in remedy.uninstall]
-    wanted = [requirement for remedy in remedies for requirement in remedy.install]
+    wanted = [
+        requirement
+        for remedy in remedies
+        for requirement in remedy.install
+        if remedy.uninstall or canonicalize_name(Requirement(requirement).name) not in gone
+    ]
     other = [command for remedy in remedies for command in remedy.commands]
     return (*dict.fromkeys(other), *commands(patient, wanted, gone))

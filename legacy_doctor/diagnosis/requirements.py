@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from legacy_doctor.model import Distribution, Interpreter, Patient, SoftImport
@@ -51,7 +51,10 @@ class Requirements:
     def dependants(self, name: str) -> Iterator[Edge]:
         """Yield who asks for `name`: by requirement, by an extra, by a soft import."""
         for distribution, text in self._lines.get(name, ()):
-            edge = self._edge(distribution, text)
+            try:
+                edge = self._edge(distribution, text)
+            except ValueError:  # no requirement, or its marker compares what has no order
+                continue
             if edge is not None:
                 yield edge
         for soft in self._soft:
@@ -59,10 +62,7 @@ class Requirements:
                 yield Edge(self._installed[soft.distribution], "", "", soft=True)
 
     def _edge(self, distribution: Distribution, text: str) -> Edge | None:
-        try:
-            requirement = Requirement(text)
-        except InvalidRequirement:
-            return None
+        requirement = Requirement(text)
         specifier = str(requirement.specifier)
         if requirement.marker is None or requirement.marker.evaluate(self._environment("")):
             return Edge(distribution, specifier, "")
@@ -101,7 +101,7 @@ def marker_environment(interpreter: Interpreter) -> dict[str, str]:
     return {
         "implementation_name": interpreter.implementation,
         "implementation_version": f"{major}.{minor}.{max(micro, 0)}",
-        "os_name": "nt" if system == "win" else "posix",
+        "os_name": "nt" if system.startswith("win") else "posix",
         "platform_machine": interpreter.machine,
         "platform_python_implementation": {"cpython": "CPython", "pypy": "PyPy"}.get(
             interpreter.implementation, interpreter.implementation

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final
 
 from packaging.specifiers import SpecifierSet
-from packaging.version import Version
-
-_NUMBER: Final = re.compile(r"\d+(?:\.\d+)*")
+from packaging.version import InvalidVersion, Version
 
 
 def admits(specifier: str | None, version: str) -> bool:
@@ -37,7 +34,10 @@ def _candidates(*specifiers: str) -> Iterator[Version]:
     yield Version("0")
     for text in specifiers:
         for specifier in SpecifierSet(text):
-            named = Version(specifier.version.removesuffix(".*"))
+            try:
+                named = Version(specifier.version.removesuffix(".*"))
+            except InvalidVersion:  # `===` takes any text
+                continue
             yield named
             yield from _neighbours(named)
 
@@ -45,6 +45,9 @@ def _candidates(*specifiers: str) -> Iterator[Version]:
 def _neighbours(version: Version) -> Iterator[Version]:
     epoch = f"{version.epoch}!" if version.epoch else ""
     release = version.release
+    following = re.sub(r"\d+$", lambda last: str(int(last[0]) + 1), version.public)
+    yield Version(following)
+    yield Version(following.partition(".dev")[0] + ".dev0")
     yield Version(f"{epoch}{'.'.join(map(str, release))}.0.1")
     yield Version(f"{epoch}{version.base_version.rpartition('!')[2]}.dev0")
     for place in range(len(release)):

@@ -8,6 +8,7 @@ from legacy_doctor.diagnosis import remedies, rules
 from legacy_doctor.diagnosis.claims import concerning, judge
 from legacy_doctor.diagnosis.packages import graph
 from legacy_doctor.diagnosis.requirements import Requirements
+from legacy_doctor.diagnosis.specifiers import admits
 from legacy_doctor.model import Finding, Knowledge, Patient, Pin, Story
 
 
@@ -16,13 +17,14 @@ def tell(name: str, patient: Patient, knowledge: Knowledge) -> Story:
     about = knowledge.about(name)
     here = {id(pin) for pin in concerning(patient.cpu, knowledge)}
     requirements = graph(patient, knowledge)
+    installed = patient.get(name)
     pins = tuple(pin for pin in about if id(pin) in here)
     findings = rules.diagnose(patient, knowledge)
     return Story(
         name=name,
         cpu=patient.cpu,
         interpreter=patient.interpreter,
-        installed=patient.get(name),
+        installed=installed,
         required_by=tuple(
             (edge.distribution.name, edge.distribution.version, edge.specifier)
             for edge in requirements.dependants(name)
@@ -30,6 +32,13 @@ def tell(name: str, patient: Patient, knowledge: Knowledge) -> Story:
         ),
         path=_path(name, requirements),
         pins=_decisive_first(name, pins, patient, knowledge),
+        decisive=tuple(
+            pin
+            for pin in pins
+            if installed is None
+            or admits(pin.broken, installed.version)
+            or admits(pin.good, installed.version)
+        ),
         elsewhere=tuple(pin for pin in about if id(pin) not in here),
         findings=tuple(_about(name, findings)),
         alternatives=remedies.alternatives(pins),

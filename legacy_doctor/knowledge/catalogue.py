@@ -35,7 +35,7 @@ def every() -> tuple[PinSet, ...]:
 
 
 def _files(*, superseded: bool) -> list[Path]:
-    found = sorted(folder().glob("*.toml"))
+    found = sorted(folder().glob("*.toml"), reverse=True)  # newest version first
     return [path for path in found if ("@" in path.stem) is superseded and path.stem != "probes"]
 
 

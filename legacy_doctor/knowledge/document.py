@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Collection, Iterator
 from datetime import date
@@ -30,7 +31,7 @@ def load(path: Path) -> Table:
             return Table(tomllib.load(file), str(path), "")
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # endless digits, endless brackets
         raise DataError(f"{path}: not valid TOML: {error}") from error
 
 
@@ -66,7 +67,8 @@ class Table:
         """Raise for the first key that nobody asked for."""
         for key in self._values:
             if key not in self._known:
-                self.fail(key, f"unknown key{suggestion(key, sorted(self._known))}")
+                shown = key if re.fullmatch(r"[\w-]+", key) else repr(key)
+                self.fail(shown, f"unknown key{suggestion(key, sorted(self._known))}")
 
     def text(self, key: str, default: str | None = None) -> str:
         """A string; required where there is no default."""
@@ -133,10 +135,12 @@ class Table:
         text = self.optional(key)
         if text is None:
             return None
+        plain = "" if text == "*" else text.replace(" ", "")
         try:
-            return str(SpecifierSet("" if text == "*" else text, prereleases=True))
+            SpecifierSet(plain)
         except InvalidSpecifier:
             self.fail(key, f"not a version specifier: {text!r} (like '>=2.4,<3')")
+        return plain
 
     def distribution(self, key: str) -> str:
         """A distribution name, normalized."""

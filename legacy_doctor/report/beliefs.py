@@ -13,7 +13,7 @@ from legacy_doctor.report.layout import Line, Page, Span, field, line, paragraph
 def lines(pinset: PinSet, page: Page) -> list[Line]:
     """Return all that a pin-set states."""
     result: list[Line] = [(Span(pinset.label, "bold"),), *paragraph(page, "", pinset.title)]
-    result += field(page, "for CPUs without", " ".join(features.ordered(pinset.lacks)), 17)
+    result += field(page, "for CPUs without", " ".join(features.abridged(pinset.lacks)), 17)
     if pinset.supersedes:
         result += field(page, "supersedes", " ".join(pinset.supersedes), 17)
     if pinset.notes:
@@ -48,8 +48,10 @@ def summary(pin: Pin) -> str:
     """Return a pin in one sentence."""
     if pin.broken is None:
         return f"{pin.good or 'every version tried'} runs ({pin.stage})"
-    needs = f" without {' '.join(features.ordered(pin.needs))}" if pin.needs else ""
+    needs = f" without {' '.join(features.abridged(pin.needs))}" if pin.needs else ""
     good = "no wheel works" if pin.good is None else f"good: {pin.good}"
+    if pin.good is None and pin.cure:
+        good = f"cure: {pin.cure}"
     verb = "dies on import" if pin.stage == "import" else "fails in use"
     return f"{pin.broken or 'every version'} {verb}{needs} ({pin.symptom}); {good}"
 

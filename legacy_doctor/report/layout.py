@@ -74,6 +74,6 @@ def paragraph(
         yield line(rest)
 
 
-def field(page: Page, name: str, text: str, width: int = 14, style: str = "") -> Iterator[Line]:
+def field(page: Page, name: str, text: str, width: int = 15, style: str = "") -> Iterator[Line]:
     """Yield a named value: the name in a column of its own."""
     yield from paragraph(page, f"  {name:<{width}}", text, style=style or "dim")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from legacy_doctor.cpu import features
 from legacy_doctor.model import Pin, Story
+from legacy_doctor.report import beliefs
 from legacy_doctor.report.layout import Line, Page, Span, field, line
 from legacy_doctor.report.text import cpu_name
 
@@ -18,7 +19,13 @@ def lines(story: Story, page: Page) -> list[Line]:
     result += _presence(story, page)
     result += _verdicts(story, page)
     for pin in story.pins:
-        result += [line(), *_pin(pin, story, page)]
+        if pin in story.decisive:
+            result += [line(), *_pin(pin, story, page)]
+    others = [pin for pin in story.pins if pin not in story.decisive]
+    if others:
+        result.append(line())
+    for pin in others:
+        result += field(page, "other versions", beliefs.summary(pin))
     if story.elsewhere:
         labels = dict.fromkeys(
             f"{pin.broken or pin.good or '*'} ({pin.pinset})" for pin in story.elsewhere
@@ -70,6 +77,8 @@ def _verdicts(story: Story, page: Page) -> Iterator[Line]:
         return
     if story.pins:
         yield from field(page, "verdict", "no failure is known for this version on this CPU")
+    elif story.elsewhere:
+        yield from field(page, "verdict", "no failure is known on a CPU like this one")
     else:
         yield from field(page, "verdict", "no pin-set says anything about it on this CPU")
 
@@ -81,13 +90,13 @@ def _pin(pin: Pin, story: Story, page: Page) -> Iterator[Line]:
         yield from field(page, "broken", f"{where}: {how}: {pin.symptom}")
     if pin.good is not None:
         yield from field(page, "good", pin.good or "every version tried")
-    elif pin.broken is not None:
+    elif pin.broken is not None and not pin.cure:
         yield from field(page, "good", "no wheel is known to work")
     if pin.first_bad or pin.last_good:
         text = f"last good {pin.last_good or 'none'}, first bad {pin.first_bad or 'unknown'}"
         yield from field(page, "boundary", text)
     if pin.needs:
-        yield from field(page, "needs", " ".join(features.ordered(pin.needs)))
+        yield from field(page, "needs", " ".join(features.abridged(pin.needs)))
         missing = features.ordered(story.cpu.missing(pin.needs))
         yield from field(page, "this CPU lacks", " ".join(missing) or "nothing of it")
     if pin.when is not None:

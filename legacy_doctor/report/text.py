@@ -14,29 +14,44 @@ STYLES: Final = {"error": "bold red", "warning": "bold yellow", "info": "cyan", 
 _SHOWN_AFFECTED: Final = 6
 
 
-def lines(report: Report, page: Page) -> list[Line]:
-    """Return the report as lines."""
+def lines(report: Report, page: Page, *, verbose: bool = False) -> list[Line]:
+    """Return the report as lines; what nobody has to act upon only where `verbose`."""
     result: list[Line] = [*_header(report, page), line()]
-    for finding in report.findings:
+    shown = [item for item in report.findings if verbose or item.severity is not Severity.INFO]
+    for finding in shown:
         result += _finding(finding, page)
-    if not report.findings:
-        result += paragraph(page, f"{page.mark('ok')} ", "no finding", style=STYLES["ok"])
+    if not shown:
+        result += paragraph(
+            page,
+            f"{page.mark('ok')} ",
+            "no finding: nothing that the pin-sets know breaks here",
+            style=STYLES["ok"],
+        )
+    hidden = len(report.findings) - len(shown)
+    if hidden:
+        result += paragraph(
+            page,
+            f"{page.mark('info')} ",
+            f"{counted(hidden, 'note')}: -v shows",
+            style=STYLES["info"],
+        )
     result += [line(), *_summary(report, page), *_steps(report, page)]
     return result
 
 
 def _header(report: Report, page: Page) -> Iterator[Line]:
     interpreter = report.interpreter
-    parts = [
-        f"legacy-doctor {report.version}",
-        f"Python {interpreter.dotted}",
-        cpu_name(report.cpu),
-        report.cpu.level,
-    ]
-    yield from paragraph(page, "", f" {page.dot} ".join(parts), indent=2)
-    yield from paragraph(page, "  ", f"target: {interpreter.prefix} ({interpreter.chosen_by})")
-    why = f"named: {report.target_name}" if report.what_if else f"read by {report.cpu.source}"
-    yield from paragraph(page, "  ", f"CPU {why}; {lacks_next(report.cpu)}")
+    yield from paragraph(
+        page,
+        "",
+        f"legacy-doctor {report.version} {page.dot} Python {interpreter.dotted} {page.dot} "
+        f"{interpreter.prefix} ({interpreter.chosen_by})",
+        indent=2,
+    )
+    why = f"named {report.target_name}" if report.what_if else f"read by {report.cpu.source}"
+    cpu = f"{cpu_name(report.cpu)} {page.dot} {report.cpu.level} ({why})"
+    yield from paragraph(page, "", cpu, indent=2)
+    yield from paragraph(page, "", lacks_next(report.cpu), indent=2, style="dim")
 
 
 def cpu_name(cpu: Cpu) -> str:
@@ -106,7 +121,7 @@ def _summary(report: Report, page: Page) -> Iterator[Line]:
     yield (Span(first[1].text, STYLES[worst]),)
     yield from rest
     if not report.probes.ran:
-        sets = ", ".join(item.label for item in report.pinsets) or "none that fits this CPU"
+        sets = ", ".join(item.label for item in report.pinsets) or "none applies to this CPU"
         yield from paragraph(
             page,
             "",

@@ -242,3 +242,17 @@ def test_levels_are_ordered_one_after_the_other() -> None:
     flat = features.ordered(features.cumulative("x86-64-v4"))
     levels = [next(level for level in LEVELS if name in LEVELS[level]) for name in flat]
     assert levels == sorted(levels)
+
+
+ABRIDGED = {
+    "nothing": ("", ""),
+    "a level and nothing else": (f"{V1} {V2}", "x86-64-v2"),
+    "a level and more": (f"{V1} {V2} aes avx", "x86-64-v2 avx aes"),
+    "less than any level": ("sse2 sse", "sse sse2"),
+    "a level's own features without those below": (V4, V4),
+}
+
+
+@pytest.mark.parametrize(("mixed", "wanted"), ABRIDGED.values(), ids=ABRIDGED)
+def test_abridged(mixed: str, wanted: str) -> None:
+    assert features.abridged(names(mixed)) == tuple(wanted.split())

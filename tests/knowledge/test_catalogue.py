@@ -94,8 +94,8 @@ def test_ones_own_come_first(shelf: Path, tmp_path: Path) -> None:
     [
         pytest.param(
             "below-v4",
-            "no pin-set 'below-v4'; did you mean 'below-v3' or 'below-v2' or "
-            "'below-v3@2026-11-20'?; see legacy-doctor pinsets list",
+            "no pin-set 'below-v4'; did you mean 'below-v3' or 'below-v2'?; see legacy-doctor "
+            "pinsets list",
             id="a near id",
         ),
         pytest.param("zzz", "no pin-set 'zzz'; see legacy-doctor pinsets list", id="unlike any"),

@@ -108,7 +108,7 @@ WRONG: dict[str, tuple[str, Getter, str]] = {
     "a long value, cut": (
         f"key = {list(range(100))}",
         lambda t: t.text("key"),
-        "key: expected a text, got list [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 1",
+        "key: expected a text, got list [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, ",
     ),
     "a text for texts": (
         "key = 'a'",
@@ -168,8 +168,7 @@ WRONG: dict[str, tuple[str, Getter, str]] = {
     "a moment for a date": (
         "key = 2026-11-20T07:32:00",
         lambda t: t.day("key"),
-        "key: expected a date like '2026-11-20', got "
-        "datetime datetime.datetime(2026, 11, 20, 7, 32)",
+        "key: expected a date like '2026-11-20', got datetime datetime.datetime(2026, 11, 20, 7, 32)",
     ),
     "a feature misspelt": (
         "key = ['avx2', 'sse41']",
@@ -235,7 +234,7 @@ WRONG: dict[str, tuple[str, Getter, str]] = {
 def test_what_is_wrong_is_named_with_file_and_path(
     tmp_path: Path, text: str, getter: Getter, said: str
 ) -> None:
-    assert message(tmp_path, text, getter) == said[: len(said)]
+    assert message(tmp_path, text, getter) == said
 
 
 def _asked_for_needs(found: Table) -> None:
