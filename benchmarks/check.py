@@ -43,7 +43,9 @@ def run() -> Iterator[Ratio]:
     count = len(list(environment.glob("lib/python3*/site-packages/*.dist-info")))
     yield compare(
         f"check of {count} distributions : pip check",
-        command(*doctor(), "check", "--python", str(environment), "--cpu", "phenom-ii", codes=(0, 1)),
+        command(
+            *(*doctor(), "check", "--python", str(environment), "--cpu", "phenom-ii"), codes=(0, 1)
+        ),
         command(str(environment / "bin/python"), "-m", "pip", "check", codes=(0, 1)),
         bound=0.6,
         rounds=7,

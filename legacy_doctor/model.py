@@ -278,6 +278,8 @@ class Pin:
     when: When | None = None
     unless: tuple[str, ...] = ()
     """Distributions whose presence keeps the broken code from being loaded."""
+    runs_without: frozenset[str] = frozenset()
+    """Features that the CPU lacked on which it was seen to run; else what the pin-set lacks."""
     stage: str = "import"
     """`import`: dies when imported. `use`: imports, then fails at first use."""
     severity: Severity = Severity.ERROR

@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -197,9 +197,9 @@ class Wheels(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def wheels() -> Iterator[Wheels]:
+def wheels() -> Wheels:
     """Real wheels in real environments, never imported by the tests of this room."""
-    yield Wheels(
+    return Wheels(
         deadly=real_environment("numpy==2.4.6", "pandas==3.1.1", "pyarrow==26.0.1"),
         old_numpy=real_environment("numpy==1.26.4", "pandas==2.3.3"),
         last_good=real_environment("numpy==2.3.5"),

@@ -6,7 +6,6 @@ arguments elsewhere, so there this witness stays silent and the next one answers
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 import platform
 import sys
@@ -15,6 +14,11 @@ from types import TracebackType
 from typing import Final, NamedTuple
 
 from legacy_doctor.cpu import features
+
+try:
+    import ctypes
+except ImportError:  # a Python built where libffi's headers were missing
+    ctypes = None  # type: ignore[assignment]
 
 # void cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 _CPUID: Final = bytes.fromhex(
@@ -91,6 +95,8 @@ class Processor:
             raise Unavailable(f"this is a {platform.machine() or 'nameless'} process, not x86-64")
         if sys.platform == "win32":
             raise Unavailable("CPUID is not executed on Windows")
+        if ctypes is None:
+            raise Unavailable("this Python has no ctypes")
         self._memory = _executable(_CPUID.ljust(_XGETBV_AT, b"\xcc") + _XGETBV)
         self._view = ctypes.c_char.from_buffer(self._memory)
         address = ctypes.addressof(self._view)

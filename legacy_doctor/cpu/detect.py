@@ -208,8 +208,8 @@ def _unlike_the_kernel(
         yield Hidden(
             feature=name,
             reason=HiddenBy.KERNEL,
-            detail="CPUID has it, /proc/cpuinfo has not (clearcpuid=): programs that read "
-            "CPUID still use it, programs that read the file do not",
+            detail="CPUID has it, /proc/cpuinfo has not (clearcpuid=, or an old kernel's quirk): "
+            "programs that read CPUID still use it, programs that read the file do not",
         )
 
 

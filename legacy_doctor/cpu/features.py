@@ -293,6 +293,27 @@ def ordered(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (rank.get(name, len(rank)), name)))
 
 
+_AVX: Final = frozenset({"avx", "xsave"})
+_TIERS: Final = (
+    LEVELS["x86-64-v1"],
+    LEVELS["x86-64-v2"],
+    _AVX,
+    LEVELS["x86-64-v3"] - _AVX,
+    LEVELS["x86-64-v4"],
+)
+"""The levels, with AVX told apart from AVX2: Sandy Bridge and Bulldozer stand between."""
+
+
+def onwards(names: frozenset[str]) -> frozenset[str]:
+    """Return the levels' features from the oldest tier of `names` on.
+
+    A machine that lacks `names` may lack any of these, and nothing older. Everything, where
+    `names` holds none of the levels' features.
+    """
+    ranks = [rank for rank, tier in enumerate(_TIERS) if tier & names]
+    return frozenset().union(*_TIERS[min(ranks, default=0) :])
+
+
 def abridged(names: frozenset[str]) -> tuple[str, ...]:
     """Return the names with the highest level that they contain whole told by its name."""
     for level in reversed(list(LEVELS)):

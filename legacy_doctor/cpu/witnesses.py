@@ -166,7 +166,7 @@ def py_cpuinfo() -> Statement:
     return Statement(
         known,
         vendor=said.get("vendor_id_raw", ""),
-        brand=said.get("brand_raw", ""),
+        brand=" ".join(said.get("brand_raw", "").split()),
         family=said.get("family"),
         model=said.get("model"),
         stepping=said.get("stepping"),

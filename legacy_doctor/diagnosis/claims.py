@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from legacy_doctor.cpu import features
 from legacy_doctor.diagnosis.specifiers import admits
 from legacy_doctor.model import Cpu, Distribution, Knowledge, Patient, Pin
 
@@ -38,10 +39,17 @@ def judge(patient: Patient, knowledge: Knowledge) -> Iterator[Judgement]:
 
 
 def concerning(cpu: Cpu, knowledge: Knowledge) -> Iterator[Pin]:
-    """Yield the pins of the pin-sets that apply to this CPU and that speak of such a CPU."""
+    """Yield the pins of the pin-sets that apply to this CPU and that speak of such a CPU.
+
+    That a package runs without AVX2 proves nothing where SSE4.1 is missing as well: a pin that
+    only says that something runs counts where the CPU lacks nothing older than it was tried on.
+    """
+    missing = cpu.missing(features.cumulative("x86-64-v4"))
     for pinset in knowledge.pinsets:
-        if pinset.applies(cpu):
-            yield from (pin for pin in pinset.pins if pin.bites(cpu))
+        for pin in pinset.pins if pinset.applies(cpu) else ():
+            tried = features.onwards(pin.runs_without or pin.needs or pinset.lacks)
+            if pin.bites(cpu) and (pin.broken is not None or missing <= tried):
+                yield pin
 
 
 def _judge(distribution: Distribution, pins: list[Pin], installed: set[str]) -> Judgement:

@@ -47,7 +47,7 @@ def tell(name: str, patient: Patient, knowledge: Knowledge) -> Story:
 
 def _about(name: str, findings: Iterable[Finding]) -> list[Finding]:
     """Findings about it first, then those about what it depends on."""
-    own = [finding for finding in findings if finding.subject == name]
+    own = [finding for finding in findings if name in finding.subject.split(" + ")]
     return own + [finding for finding in findings if finding.cause and name in finding.affects]
 
 

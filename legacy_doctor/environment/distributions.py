@@ -100,9 +100,9 @@ def _added_by(pth: Path) -> Iterator[Path]:
 
 def _infos(folder: Path) -> Iterator[PathDistribution]:
     context = DistributionFinder.Context(path=[str(folder)])  # type: ignore[no-untyped-call]
-    for info in MetadataPathFinder.find_distributions(context):
-        if isinstance(info, PathDistribution):
-            yield info
+    found = MetadataPathFinder.find_distributions(context)  # in the order of the file system
+    infos = (info for info in found if isinstance(info, PathDistribution))
+    yield from sorted(infos, key=lambda info: str(info._path))  # noqa: SLF001
 
 
 def _distribution(info: PathDistribution, broken: list[BrokenMetadata]) -> Distribution | None:

@@ -38,13 +38,21 @@ def choose(wanted: str | None, environ: Mapping[str, str], here: Path) -> tuple[
     active = environ.get("VIRTUAL_ENV")
     if active:
         return locate(active, here, hint="; unset VIRTUAL_ENV or use --python"), "$VIRTUAL_ENV"
-    if (here / ".venv/pyvenv.cfg").is_file():
+    if os.path.isfile(here / ".venv/pyvenv.cfg"):
         return locate(".venv", here), "./.venv"
     return Path(sys.executable), "running interpreter"
 
 
 def locate(name: str, here: Path, *, hint: str = "") -> Path:
     """Return the interpreter that `name` means: a folder, a file, or a command on PATH."""
+    try:
+        return _located(name, here, hint)
+    except (OSError, RuntimeError) as error:  # may not look, name too long, `~nobody`
+        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
+        raise TargetError(f"{name}: cannot be looked up ({reason}){hint}") from error
+
+
+def _located(name: str, here: Path, hint: str) -> Path:
     path = here / Path(name).expanduser()
     if path.is_dir():
         return _in_folder(path, hint)
@@ -132,6 +140,8 @@ def _facts(executable: Path, answer: process.Answer) -> dict[str, Any]:
         version = facts["version"]
         if not all(isinstance(part, int) for part in version):
             raise TypeError(version)
+        if tuple(version) >= OLDEST:
+            _ = facts["site_packages"]  # the last key of a full answer
     except (ValueError, KeyError, TypeError) as error:
         words = f": {answer.last_words}" if answer.last_words else ""
         raise TargetError(
@@ -160,7 +170,8 @@ def _interpreter(facts: dict[str, Any], executable: Path, chosen_by: str) -> Int
 def _from_folders(executable: Path, chosen_by: str, death: str) -> Interpreter:
     """Work out from the folders what the interpreter could not say."""
     prefix = Path(query.venv_of(str(executable)) or executable.parent.parent)
-    folders = [*prefix.glob("lib/python3*/site-packages"), *prefix.glob("Lib/site-packages")]
+    places = ("lib/python3*/site-packages", "lib/python3*/dist-packages", "Lib/site-packages")
+    folders = [path for place in places for path in sorted(prefix.glob(place))]
     match = re.fullmatch(r"python3\.(\d+)t?", folders[0].parent.name) if folders else None
     return Interpreter(
         executable=executable,

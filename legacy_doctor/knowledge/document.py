@@ -12,8 +12,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn
 
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from legacy_doctor.cpu import features
 from legacy_doctor.errors import DataError, suggestion
@@ -141,6 +143,23 @@ class Table:
         except InvalidSpecifier:
             self.fail(key, f"not a version specifier: {text!r} (like '>=2.4,<3')")
         return plain
+
+    def requirement(self, key: str) -> str:
+        """A requirement (PEP 508), as it is written."""
+        text = self.text(key)
+        try:
+            Requirement(text)
+        except InvalidRequirement:
+            self.fail(key, f"not a requirement: {text!r}")
+        return text
+
+    def version(self, key: str) -> str | None:
+        """A version (PEP 440), or None where the key is absent."""
+        text = self.optional(key)
+        try:
+            return None if text is None else str(Version(text))
+        except InvalidVersion:
+            self.fail(key, f"not a version: {text!r}")
 
     def distribution(self, key: str) -> str:
         """A distribution name, normalized."""

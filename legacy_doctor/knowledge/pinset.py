@@ -61,12 +61,13 @@ def _pin(table: Table, label: str) -> Pin:
         needs=table.features("needs"),
         when=_when(table),
         unless=table.distributions("unless-installed"),
+        runs_without=table.features("runs-without"),
         stage=table.choice("stage", ("import", "use"), "import"),
         severity=Severity(table.choice("severity", [item.value for item in Severity], "error")),
         symptom=table.text("symptom", ""),
         cure=table.text("cure", ""),
-        first_bad=table.optional("first-bad"),
-        last_good=table.optional("last-good"),
+        first_bad=table.version("first-bad"),
+        last_good=table.version("last-good"),
         alternatives=tuple(map(_alternative, table.tables("alternatives"))),
         evidence=_evidence(table),
         pinset=label,
@@ -105,7 +106,7 @@ def _evidence(table: Table) -> tuple[Evidence, ...]:
 
 def _alternative(table: Table) -> Alternative:
     result = Alternative(
-        requirement=table.text("requirement"),
+        requirement=table.requirement("requirement"),
         needs=table.features("needs"),
         note=table.text("note", ""),
         instead=table.choice("instead", ("beside", "replaces"), "replaces") == "replaces",
@@ -139,8 +140,8 @@ def _conflict(table: Table) -> Conflict:
 
 def _incompatibility(table: Table) -> Incompatibility:
     result = Incompatibility(
-        first=table.text("first"),
-        second=table.text("second"),
+        first=table.requirement("first"),
+        second=table.requirement("second"),
         effect=table.text("effect"),
         resolution=table.text("resolution"),
         evidence=_evidence(table),

@@ -49,7 +49,7 @@ def summary(pin: Pin) -> str:
     if pin.broken is None:
         return f"{pin.good or 'every version tried'} runs ({pin.stage})"
     needs = f" without {' '.join(features.abridged(pin.needs))}" if pin.needs else ""
-    good = "no wheel works" if pin.good is None else f"good: {pin.good}"
+    good = "no wheel works" if pin.good is None else f"good: {pin.good or 'every other version'}"
     if pin.good is None and pin.cure:
         good = f"cure: {pin.cure}"
     verb = "dies on import" if pin.stage == "import" else "fails in use"

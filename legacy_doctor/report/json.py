@@ -174,15 +174,29 @@ def pinset(value: PinSet) -> dict[str, Any]:
             for item in value.removals
         ],
         "conflicts": [
-            {"distributions": list(item.distributions), "effect": item.effect}
+            {
+                "distributions": list(item.distributions),
+                "effect": item.effect,
+                "evidence": [evidence(each) for each in item.evidence],
+            }
             for item in value.conflicts
         ],
         "incompatibilities": [
-            {"first": item.first, "second": item.second, "effect": item.effect}
+            {
+                "first": item.first,
+                "second": item.second,
+                "effect": item.effect,
+                "resolution": item.resolution,
+                "evidence": [evidence(each) for each in item.evidence],
+            }
             for item in value.incompatibilities
         ],
         "soft_imports": [
-            {"distribution": item.distribution, "imports": item.imports}
+            {
+                "distribution": item.distribution,
+                "imports": item.imports,
+                "evidence": [evidence(each) for each in item.evidence],
+            }
             for item in value.soft_imports
         ],
     }
@@ -199,6 +213,7 @@ def pin(value: Pin) -> dict[str, Any]:
         "when": None
         if when is None
         else {"vendor": when.vendor, "cpuid_level_below": when.cpuid_level_below},
+        "runs_without": list(features.ordered(value.runs_without)),
         "unless_installed": list(value.unless),
         "stage": value.stage,
         "severity": value.severity.value,

@@ -63,7 +63,7 @@ def _verdicts(story: Story, page: Page) -> Iterator[Line]:
     said = False
     for finding in story.findings:
         said = True
-        if finding.subject == story.name:
+        if story.name in finding.subject.split(" + "):
             yield from field(page, "verdict", f"{finding.severity.value}: {finding.message}")
         else:
             path = " > ".join(finding.paths.get(story.name, (story.name, finding.subject)))

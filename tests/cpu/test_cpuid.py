@@ -9,6 +9,7 @@ import re
 import struct
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -169,8 +170,10 @@ def test_who_it_is(recording: Recording, wanted: tuple[Any, ...]) -> None:
 HAS = {
     "Phenom II X6": (
         PHENOM_II,
-        "fpu tsc cx8 cmov mmx fxsr sse sse2 pni cx16 syscall popcnt mmxext 3dnow 3dnowext rdtscp "
-        "lm lahf_lm abm misalignsse sse4a 3dnowprefetch",
+        (
+            "fpu tsc cx8 cmov mmx fxsr sse sse2 pni cx16 syscall popcnt mmxext 3dnow 3dnowext "
+            "rdtscp lm lahf_lm abm misalignsse sse4a 3dnowprefetch"
+        ),
     ),
     "Core 2 Duo, whose answers beyond its highest leaf are not read": (
         CONROE,
@@ -178,9 +181,11 @@ HAS = {
     ),
     "Opteron 6380": (
         ABU_DHABI,
-        "fpu tsc cx8 cmov mmx fxsr sse sse2 syscall mmxext rdtscp lm pni pclmulqdq ssse3 fma cx16 "
-        "sse4_1 sse4_2 popcnt aes xsave avx f16c lahf_lm abm sse4a misalignsse 3dnowprefetch xop "
-        "fma4 tbm bmi1",
+        (
+            "fpu tsc cx8 cmov mmx fxsr sse sse2 syscall mmxext rdtscp lm pni pclmulqdq ssse3 fma "
+            "cx16 sse4_1 sse4_2 popcnt aes xsave avx f16c lahf_lm abm sse4a misalignsse "
+            "3dnowprefetch xop fma4 tbm bmi1"
+        ),
     ),
     "qemu64 under TCG": (
         QEMU64,
@@ -298,6 +303,19 @@ def test_processor_is_refused(
     monkeypatch.setattr(sys, "maxsize", size)
     monkeypatch.setattr(sys, "platform", system)
     with pytest.raises(cpuid.Unavailable, match=re.escape(why)):
+        cpuid.read()
+
+
+def test_an_mprotect_that_refuses_is_a_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real C function that refuses; that kernels really do is tested below."""
+    source, library = tmp_path / "refuse.c", tmp_path / "refuse.so"
+    source.write_text("int mprotect(void *at, unsigned long size, int how) { return -1; }\n")
+    subprocess.run(["cc", "-shared", "-nostdlib", "-o", library, source], check=True)
+    real = ctypes.CDLL
+    monkeypatch.setattr(ctypes, "CDLL", lambda _, **options: real(str(library), **options))
+    with pytest.raises(cpuid.Unavailable, match=r"^the system refuses executable memory$"):
         cpuid.read()
 
 

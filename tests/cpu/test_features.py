@@ -86,7 +86,7 @@ def test_any_set_has_the_highest_level_it_contains(some: frozenset[str]) -> None
 def test_no_bit_has_two_names_and_no_name_two_bits() -> None:
     every = [name for word in features.BITS.values() for name in word.values()]
     assert len(every) == len(set(every))
-    assert features.KNOWN == set(every)
+    assert set(every) == features.KNOWN
 
 
 def test_bits_lie_within_their_word_and_registers_exist() -> None:
@@ -212,7 +212,13 @@ def test_expand(given_: tuple[str, ...], wanted: str) -> None:
     assert features.expand(given_) == names(wanted)
 
 
-DISPLAYED = {"pni": "SSE3", "sse4_1": "SSE4.1", "abm": "LZCNT", "cx16": "CMPXCHG16B", "gfni": "gfni"}
+DISPLAYED = {
+    "pni": "SSE3",
+    "sse4_1": "SSE4.1",
+    "abm": "LZCNT",
+    "cx16": "CMPXCHG16B",
+    "gfni": "gfni",
+}
 
 
 @pytest.mark.parametrize(("name", "shown"), DISPLAYED.items(), ids=DISPLAYED)

@@ -10,9 +10,7 @@ import pytest
 from legacy_doctor.cpu import features, microarchitecture, models
 from legacy_doctor.model import Cpu
 
-NAMED = {
-    item.name: item.cpu for item in models.named() if item.cpu.microarchitecture is not None
-}
+NAMED = {item.name: item.cpu for item in models.named() if item.cpu.microarchitecture is not None}
 NAMELESS = {item.name: item.cpu for item in models.named() if item.cpu.microarchitecture is None}
 
 # What archspec has no microarchitecture for is called by the newest ancestor that it contains.

@@ -133,7 +133,7 @@ def alternative(requirement: str, needs: str = "", **changes: Any) -> Alternativ
     return Alternative(requirement=requirement, needs=words(needs), **changes)
 
 
-def pinset(*pins: Pin, lacks: str = "sse4_1", **changes: Any) -> PinSet:
+def pinset(*pins: Pin, lacks: str = "ssse3 sse4_1 sse4_2", **changes: Any) -> PinSet:
     facts: dict[str, Any] = {
         "id": "below-v2",
         "version": "2026-11-20",

@@ -24,7 +24,7 @@ from legacy_doctor.model import (
     RemedyKind,
     Severity,
 )
-from tests.diagnosis.patients import NEW, cpu, dist, interpreter, knowing, patient, words
+from tests.diagnosis.patients import NEW, cpu, dist, interpreter, knowing, patient, pin, words
 
 NOTHING = Knowledge(pinsets=())
 
@@ -107,6 +107,25 @@ class TestHiddenFeatures:
     )
     def test_each_has_its_own_remedy(self, reason: HiddenBy, on: Cpu, start: str) -> None:
         assert machine.hidden_remedy(reason, on).startswith(start)
+
+    @pytest.mark.parametrize(
+        ("changes", "installed", "severity"),
+        [
+            pytest.param({}, "2.4", "error", id="an installed version breaks for want of it"),
+            pytest.param({}, "2.3", "warning", id="no installed version does"),
+            pytest.param(
+                {"hypervisor": "TCGTCGTCGTCG"}, "2.4", "warning", id="played by an emulator"
+            ),
+        ],
+    )
+    def test_it_is_an_error_where_it_is_the_cause(
+        self, changes: dict[str, Any], installed: str, severity: str
+    ) -> None:
+        by_kvm = hidden("sse4_1", HiddenBy.HYPERVISOR, "CPU type kvm64")
+        who = patient(dist("numpy", installed), on=cpu(lacking="sse4_1", hidden=by_kvm, **changes))
+        claim = pin("numpy", ">=2.4", "<2.4", needs="sse4_1 popcnt")
+        (found,) = machine.hidden_features(who, knowing(claim))
+        assert found.severity.value == severity
 
 
 class TestInterpreterNeeds:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
@@ -90,11 +90,13 @@ _PLAIN = st.builds(
 _SPECIFIERS = st.lists(_PLAIN | _WILD | _TILDE, max_size=3).map(",".join)
 
 
+@settings(deadline=None)
 @given(_SPECIFIERS, _SPECIFIERS)
 def test_compatibility_has_no_direction(one: str, other: str) -> None:
     assert compatible(one, other) is compatible(other, one)
 
 
+@settings(deadline=None)
 @given(_SPECIFIERS, _SPECIFIERS, st.lists(_RELEASES, min_size=20, max_size=20))
 def test_what_some_version_satisfies_is_never_called_incompatible(
     one: str, other: str, versions: list[str]
@@ -103,17 +105,20 @@ def test_what_some_version_satisfies_is_never_called_incompatible(
         assert compatible(one, other)
 
 
+@settings(deadline=None)
 @given(_SPECIFIERS, _RELEASES)
 def test_what_can_be_met_can_be_met_beside_no_demand(specifier: str, version: str) -> None:
     if admits(specifier, version):
         assert compatible(specifier, "")
 
 
+@settings(deadline=None)
 @given(st.lists(_SPECIFIERS, max_size=3), _RELEASES)
 def test_an_intersection_admits_what_all_its_parts_admit(parts: list[str], version: str) -> None:
     assert admits(intersect(*parts), version) is all(admits(part, version) for part in parts)
 
 
+@settings(deadline=None)
 @given(_SPECIFIERS)
 def test_an_intersection_with_itself_means_the_same(specifier: str) -> None:
     assert SpecifierSet(intersect(specifier, specifier)) == SpecifierSet(specifier)

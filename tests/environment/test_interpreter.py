@@ -107,7 +107,8 @@ def test_an_interpreter_can_be_named_as_a_command(
 
 def test_the_home_folder_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert interpreter.locate("~/env", Path("/")) == environment(tmp_path / "env")
+    path = environment(tmp_path / "env")
+    assert interpreter.locate("~/env", Path("/")) == path
 
 
 def nothing(folder: Path) -> str:
@@ -204,7 +205,7 @@ def test_a_folder_that_may_not_be_entered_is_one_line(tmp_path: Path) -> None:
     environment(tmp_path / "closed/venv")
     (tmp_path / "closed").chmod(0)
     command = [sys.executable, "-c", FORBIDDEN, str(tmp_path / "closed")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=conftest.ROOT)
     (tmp_path / "closed").chmod(0o755)
     assert done.stdout.startswith(f"{tmp_path}/closed/venv: "), done.stderr
     assert len(done.stdout.splitlines()) == 1
@@ -340,7 +341,7 @@ NO_PYTHON: dict[str, tuple[Callable[[Path], Path], str]] = {
         "it exited with 0)",
     ),
     "a version in words": (
-        lambda folder: script(folder, "#!/bin/sh\necho '{\"version\": \"3.11\"}'\n"),
+        lambda folder: script(folder, '#!/bin/sh\necho \'{"version": "3.11"}\'\n'),
         "it exited with 0)",
     ),
     "a folder": (lambda folder: folder, "cannot be started (Permission denied)"),
@@ -379,9 +380,7 @@ def test_what_is_no_python_is_one_line(
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_what_does_not_answer_is_no_python(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_does_not_answer_is_no_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = process.ask
     monkeypatch.setattr(process, "ask", lambda command, env: real(command, env=env, seconds=0.3))
     path = script(tmp_path, "#!/bin/sh\nexec sleep 60\n")
@@ -485,7 +484,9 @@ def test_one_whose_glibc_was_built_for_a_newer_level_is_returned(tmp_path: Path)
 def leaving_a_trace(site: Site) -> Path:
     """Have the site-packages run code at start, as editable installs and coverage do."""
     trace = site.folder / "code-ran"
-    (site.packages / "sneaky.pth").write_text(f"import pathlib; pathlib.Path({str(trace)!r}).touch()\n")
+    (site.packages / "sneaky.pth").write_text(
+        f"import pathlib; pathlib.Path({str(trace)!r}).touch()\n"
+    )
     (site.packages / "sitecustomize.py").write_text(f"open({str(trace)!r}, 'w')\n")
     return trace
 

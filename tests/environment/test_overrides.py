@@ -28,7 +28,11 @@ VALUES: dict[str, tuple[str, str, str | None]] = {
     "ATen, with blanks": ("ATEN_CPU_CAPABILITY", " avx512 ", SKX),
     "ATen, nonsense": ("ATEN_CPU_CAPABILITY", "fast", UNKNOWN),
     "numpy, a list by comma": ("NPY_ENABLE_CPU_FEATURES", "AVX2,FMA3", "avx2 fma"),
-    "numpy, a list by blank and tab": ("NPY_ENABLE_CPU_FEATURES", "SSE41  AVX\tF16C", "sse4_1 avx f16c"),
+    "numpy, a list by blank and tab": (
+        "NPY_ENABLE_CPU_FEATURES",
+        "SSE41  AVX\tF16C",
+        "sse4_1 avx f16c",
+    ),
     "numpy, a list with gaps": ("NPY_ENABLE_CPU_FEATURES", ",SSE42,,", "sse4_2"),
     "numpy, in any case": ("NPY_ENABLE_CPU_FEATURES", "avx512_skx", SKX),
     "numpy, a level": ("NPY_ENABLE_CPU_FEATURES", "X86_V2", V2),

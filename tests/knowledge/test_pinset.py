@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from legacy_doctor.cpu import features
@@ -351,6 +351,7 @@ _SECTIONS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(_SECTIONS | _TEXTS, _ITEMS | st.lists(_ITEMS, max_size=3), max_size=4))
 def test_whatever_a_file_says_it_is_read_or_refused_in_one_line(values: dict[str, Any]) -> None:
     head = {"schema": 1, "id": "mine", "version": "2026-11-20", "title": "t"}

@@ -27,7 +27,6 @@ from legacy_doctor.model import (
     Knowledge,
     Patient,
     Pin,
-    PinSet,
     Severity,
 )
 
@@ -139,7 +138,9 @@ def test_a_pin_lies_in_the_set_of_the_strictest_feature_it_needs(pin: Pin) -> No
 @pytest.mark.parametrize("pin", PINS)
 def test_alternatives_can_be_typed(pin: Pin) -> None:
     for item in pin.alternatives:
-        assert Requirement(item.requirement).name != pin.distribution or pin.distribution == "polars"
+        assert (
+            Requirement(item.requirement).name != pin.distribution or pin.distribution == "polars"
+        )
 
 
 @pytest.mark.parametrize("pin", PINS)
@@ -159,7 +160,9 @@ def test_nothing_is_stated_twice() -> None:
 
 def test_there_is_enough_to_be_useful() -> None:
     every = {pin.distribution for item in CURRENT.values() for pin in item.pins}
-    more = {pin.distribution for item in CURRENT.values() for pin in item.pins if pin.broken is not None}
+    more = {
+        pin.distribution for item in CURRENT.values() for pin in item.pins if pin.broken is not None
+    }
     assert len(every) >= 150
     assert len(more) >= 60
 
@@ -215,14 +218,15 @@ def test_the_original_is_the_table_of_the_write_up() -> None:
         "pyarrow-hotfix",
         "torchcodec",
     }
-    stated = [*original.pins, *original.removals]
-    assert {item.grade for one in stated for item in one.evidence} == {Grade.REPORTED}
+    proofs = [pin.evidence for pin in original.pins]
+    proofs += [removal.evidence for removal in original.removals]
+    assert {item.grade for proof in proofs for item in proof} == {Grade.REPORTED}
 
 
 # --- disputes
 
 
-def findings(model: str, sets: dict[str, PinSet] = CURRENT, **installed: str) -> list[Finding]:
+def findings(model: str, **installed: str) -> list[Finding]:
     root = Path("/target/lib/python3.11/site-packages")
     patient = Patient(
         cpu=models.find(model).cpu,
@@ -241,7 +245,7 @@ def findings(model: str, sets: dict[str, PinSet] = CURRENT, **installed: str) ->
         ),
         what_if=True,
     )
-    return list(rules.diagnose(patient, Knowledge(pinsets=tuple(sets.values()))))
+    return list(rules.diagnose(patient, Knowledge(pinsets=tuple(CURRENT.values()))))
 
 
 def ids(found: list[Finding]) -> set[str]:
@@ -279,7 +283,7 @@ DISPUTED = {
     "pyside6": ("phenom", {"pyside6_essentials": "6.9.3"}),
     "pyarrow 23.0.1": ("Nehalem", {"pyarrow": "23.0.1"}),
     "ctranslate2 without AVX": ("Nehalem", {"ctranslate2": "4.8.5"}),
-    "scikit-learn": ("Nehalem", {"scikit_learn": "1.9.0"}),
+    "scikit-learn": ("Nehalem", {"scikit_learn": "1.9.1"}),
 }
 
 
@@ -396,13 +400,11 @@ FULL: dict[str, tuple[str, str]] = {
         "all",
     ),
     "alternative": (
-        f'[[pins]]\ndistribution = "x"\ngood = "*"\nevidence = [{PROOF}]\n'
-        '[[pins.alternatives]]\nrequirement = "y"\n%s',
+        f'[[pins]]\ndistribution = "x"\ngood = "*"\nevidence = [{PROOF}]\n[[pins.alternatives]]\nrequirement = "y"\n%s',
         "all",
     ),
     "proof": (
-        '[[pins]]\ndistribution = "x"\ngood = "*"\n'
-        '[[pins.evidence]]\ngrade = "reported"\nsource = "me"\n%s',
+        '[[pins]]\ndistribution = "x"\ngood = "*"\n[[pins.evidence]]\ngrade = "reported"\nsource = "me"\n%s',
         "all",
     ),
     "removal": (f'[[removals]]\ndistribution = "x"\nreason = "r"\nevidence = [{PROOF}]\n%s', "all"),
@@ -411,8 +413,7 @@ FULL: dict[str, tuple[str, str]] = {
         "all",
     ),
     "incompatibility": (
-        '[[incompatibilities]]\nfirst = "x"\nsecond = "y"\neffect = "e"\nresolution = "r"\n'
-        f"evidence = [{PROOF}]\n%s",
+        f'[[incompatibilities]]\nfirst = "x"\nsecond = "y"\neffect = "e"\nresolution = "r"\nevidence = [{PROOF}]\n%s',
         "all",
     ),
     "soft-import": (
@@ -442,10 +443,7 @@ def _refusal(path: Path, kind: str, key: str) -> str:
     template, head = FULL[kind]
     present = re.search(rf"^{re.escape(key)} = .*$", template, re.MULTILINE)
     odd = f"{key} = 1979-05-27T07:32:00Z"
-    if present:
-        text = (template % "").replace(present[0], odd, 1)
-    else:
-        text = template % odd
+    text = (template % "").replace(present[0], odd, 1) if present else template % odd
     path.write_text(HEADS[head] + text)
     try:
         pinset.read(path)

@@ -1,0 +1,315 @@
+"""The reports for programs: what they hold, held to the published schema."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from legacy_doctor.cli import cpu as cpu_command
+from legacy_doctor.cpu import models
+from legacy_doctor.diagnosis import stories
+from legacy_doctor.model import (
+    Grade,
+    Hidden,
+    HiddenBy,
+    ProbePlan,
+    Remedy,
+    RemedyKind,
+    Report,
+    Severity,
+    When,
+    Witness,
+)
+from legacy_doctor.report import beliefs
+from legacy_doctor.report import json as documents
+from tests.diagnosis.patients import PHENOM, alternative, cpu, dist, knowing, patient, pin, pinset
+from tests.report.test_beliefs import WHOLE
+from tests.report.test_text import HINT, NUMPY, VARIABLE, finding, report
+
+SCHEMA = json.loads((Path(documents.__file__).parent / "schema.json").read_text())
+
+
+def strict(schema: Any) -> Any:
+    """The schema without room for additions: it must know every field that we print."""
+    if isinstance(schema, list):
+        return [strict(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    result = {key: strict(value) for key, value in schema.items()}
+    if "required" in schema and "additionalProperties" not in schema:
+        result["unevaluatedProperties"] = False
+    return result
+
+
+def _whole() -> dict[str, Any]:
+    whole = strict(SCHEMA)
+    commands = {item["then"]["$ref"].rpartition("/")[2] for item in SCHEMA["allOf"]}
+    for name in (*commands, "pinset-header"):  # parts of a whole that is strict itself
+        whole["$defs"][name].pop("unevaluatedProperties", None)
+    return whole
+
+
+VALIDATOR = jsonschema.Draft202012Validator(_whole())
+RICH = cpu(
+    lacking="sse4_1",
+    microarchitecture="core2",
+    hypervisor="KVMKVMKVM",
+    hidden=(Hidden(feature="avx", reason=HiddenBy.KERNEL, detail="clearcpuid"),),
+    witnesses=(
+        Witness(name="cpuid", features=frozenset(), extra=frozenset({"avx"})),
+        Witness(name="kernel", features=None, note="no /proc"),
+    ),
+)
+PIN = pin(
+    "numpy",
+    "",
+    "<2.4",
+    needs="sse4_1 ssse3",
+    when=When(vendor="AuthenticAMD", cpuid_level_below=7),
+    unless=("other",),
+    stage="use",
+    severity="warning",
+    cure="c",
+    first_bad="2.4.0",
+    last_good="2.3.5",
+    alternatives=(alternative("x", "avx", note="n", instead=False),),
+)
+STORY = stories.tell(
+    "numpy",
+    patient(dist("numpy", "2.4"), dist("pandas", "3", "numpy>=1"), dist("app", "1", "pandas")),
+    knowing(PIN, pin("numpy", "", when=When(vendor="GenuineIntel"))),
+)
+NAMED = models.find("phenom-ii")
+NEVER_PLAYED = next(item for item in models.named() if item.emulation is None)
+CHANGED = beliefs.changes(pinset(), WHOLE)
+
+DOCUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "check, healthy": ("check", documents.report(report())),
+    "check, sick": (
+        "check",
+        documents.report(
+            report(
+                NUMPY,
+                VARIABLE,
+                HINT,
+                cpu=RICH,
+                what_if=True,
+                unjudged=("orjson",),
+                prescription=("pip install 'numpy<2.4'",),
+                ignored=1,
+            )
+        ),
+    ),
+    "check, every kind of remedy": (
+        "check",
+        documents.report(
+            report(*(finding(remedy=Remedy(kind=kind, text="t")) for kind in RemedyKind))
+        ),
+    ),
+    "check, every grade": (
+        "check",
+        documents.report(
+            report(
+                *(
+                    finding(evidence=(dataclasses.replace(NUMPY.evidence[0], grade=grade),))
+                    for grade in Grade
+                )
+            )
+        ),
+    ),
+    "check, a dead interpreter": (
+        "check",
+        documents.report(
+            report(
+                interpreter=dataclasses.replace(
+                    report().interpreter, version=(3, 11, -1), death="died of SIGILL"
+                )
+            )
+        ),
+    ),
+    "cpu, this one": ("cpu", {"cpu": documents.cpu(RICH)}),
+    "cpu, a named one": (
+        "cpu",
+        {"cpu": documents.cpu(NAMED.cpu), "named": cpu_command._entry(NAMED)},
+    ),
+    "cpu, below every level": (
+        "cpu",
+        {"cpu": documents.cpu(cpu(lacking="sse2", cpuid_level=None))},
+    ),
+    "cpu-list": ("cpu-list", {"cpus": [cpu_command._entry(item) for item in models.named()]}),
+    "explain": ("explain", documents.story(STORY)),
+    "explain, not installed": (
+        "explain",
+        documents.story(stories.tell("numpy", patient(), knowing())),
+    ),
+    "pinsets-list": ("pinsets-list", {"pinsets": [documents.pinset_header(WHOLE)]}),
+    "pinsets-show": ("pinsets-show", {"pinset": documents.pinset(WHOLE)}),
+    "pinsets-diff": (
+        "pinsets-diff",
+        {
+            "old": documents.pinset_header(pinset()),
+            "new": documents.pinset_header(WHOLE),
+            "changes": [change._asdict() for change in CHANGED],
+        },
+    ),
+}
+
+
+def printed(command: str, body: dict[str, Any]) -> dict[str, Any]:
+    document = json.loads(documents.dump(command, "0.1.0", body))
+    assert isinstance(document, dict)
+    return document
+
+
+def test_the_schema_is_one() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize(("command", "body"), DOCUMENTS.values(), ids=DOCUMENTS)
+def test_a_document_is_as_the_schema_says_and_nothing_more(
+    command: str, body: dict[str, Any]
+) -> None:
+    document = printed(command, body)
+    VALIDATOR.validate(document)
+    assert document["schema_version"] == documents.SCHEMA_VERSION
+    assert document["tool"] == {"name": "legacy-doctor", "version": "0.1.0"}
+    assert document["command"] == command
+
+
+@pytest.mark.parametrize(("command", "body"), DOCUMENTS.values(), ids=DOCUMENTS)
+def test_the_schema_asks_for_every_field_of_a_document(command: str, body: dict[str, Any]) -> None:
+    document = printed(command, body)
+    for key in body:
+        if key == "named":
+            continue
+        less = copy.deepcopy(document)
+        del less[key]
+        assert not VALIDATOR.is_valid(less), key
+
+
+def test_the_schema_allows_additions() -> None:
+    document = printed(*DOCUMENTS["check, sick"])
+    document["news"] = document["findings"][0]["news"] = 1
+    jsonschema.Draft202012Validator(SCHEMA).validate(document)
+    assert not VALIDATOR.is_valid(document)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        pytest.param(["status"], "sick", id="a status"),
+        pytest.param(["command"], "chekc", id="a command"),
+        pytest.param(["schema_version"], 2, id="a schema version"),
+        pytest.param(["findings", 0, "severity"], "fatal", id="a severity"),
+        pytest.param(["findings", 0, "evidence", 0, "grade"], "sure", id="a grade"),
+        pytest.param(["findings", 0, "remedy", "kind"], "pray", id="a remedy"),
+        pytest.param(["cpu", "hidden", 0, "by"], "fate", id="who hides"),
+        pytest.param(["cpu", "level"], "x86-64-v5", id="a level"),
+    ],
+)
+def test_the_schema_knows_the_words(path: list[Any], value: Any) -> None:
+    document = printed(*DOCUMENTS["check, sick"])
+    place: Any = document
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    assert not VALIDATOR.is_valid(document)
+
+
+def test_the_words_of_the_schema_are_those_of_the_house() -> None:
+    words = SCHEMA["$defs"]
+    assert words["severity"]["enum"] == [item.value for item in Severity]
+    assert words["remedy"]["properties"]["kind"]["enum"] == [item.value for item in RemedyKind]
+    grades = words["evidence"]["items"]["properties"]["grade"]["enum"]
+    assert grades == [item.value for item in Grade]
+    hidden = words["cpu"]["properties"]["hidden"]["items"]["properties"]["by"]["enum"]
+    assert hidden == [item.value for item in HiddenBy]
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [
+        pytest.param(report(), "healthy", id="nothing found"),
+        pytest.param(report(NUMPY), "findings", id="an error"),
+        pytest.param(report(VARIABLE), "healthy", id="a warning, errors count"),
+        pytest.param(report(VARIABLE, fail_on=Severity.WARNING), "findings", id="warnings count"),
+        pytest.param(report(NUMPY, fail_on=None), "healthy", id="nothing counts"),
+        pytest.param(report(distributions=0), "nothing-to-examine", id="nothing installed"),
+        pytest.param(report(NUMPY, distributions=0), "findings", id="nothing but a finding"),
+    ],
+)
+def test_the_status_says_the_exit_code_in_words(value: Report, status: str) -> None:
+    assert documents.status(value) == status
+    assert documents.report(value)["status"] == status
+
+
+def test_a_summary_counts() -> None:
+    value = report(NUMPY, NUMPY, VARIABLE, HINT, ignored=4, unjudged=("x",), distributions=9)
+    assert documents.report(value)["summary"] == {
+        "errors": 2,
+        "warnings": 1,
+        "infos": 1,
+        "ignored": 4,
+        "distributions": 9,
+        "unjudged": ["x"],
+    }
+
+
+def test_a_whole_finding() -> None:
+    value = dataclasses.replace(
+        NUMPY,
+        needs=frozenset({"avx", "sse4_1"}),
+        missing=frozenset({"sse4_1"}),
+        paths={"pandas": ("pandas", "numpy")},
+        details=("more",),
+    )
+    assert documents.finding(value) == {
+        "rule": "broken-pin",
+        "severity": "error",
+        "subject": "numpy",
+        "version": "2.4.6",
+        "message": "dies on import: SIGILL at pinsrq; needs sse4_1",
+        "cause": "numpy",
+        "affects": ["datasets", "pandas"],
+        "paths": {"pandas": ["pandas", "numpy"]},
+        "needs": ["sse4_1", "avx"],
+        "missing": ["sse4_1"],
+        "details": ["more"],
+        "evidence": [{"grade": "emulated", "source": "example/project#1", "detail": ""}],
+        "proof": "predicted",
+        "remedy": {
+            "kind": "pin",
+            "text": "install numpy<2.4 (2.3.5 is known to run)",
+            "install": ["numpy<2.4"],
+            "uninstall": [],
+            "commands": [],
+        },
+    }
+
+
+def test_a_finding_without_a_remedy() -> None:
+    assert documents.finding(finding())["remedy"] is None
+
+
+def test_a_pin_tells_every_version_from_none() -> None:
+    assert documents.pin(PIN)["broken"] == ""
+    assert documents.pin(pin("x", good="<2"))["broken"] is None
+    assert documents.pin(PIN)["when"] == {"vendor": "AuthenticAMD", "cpuid_level_below": 7}
+    assert documents.pin(pin("x", good="<2"))["when"] is None
+
+
+def test_a_document_is_stable_and_keeps_its_letters() -> None:
+    body = documents.report(report(NUMPY, probes=ProbePlan(ran=False, reason="für später")))
+    assert documents.dump("check", "1", body) == documents.dump("check", "1", body)
+    assert "für später" in documents.dump("check", "1", body)
+    assert documents.cpu(PHENOM)["features"] == sorted(PHENOM.features)
+
+
+def test_the_table_of_cpus_has_one_that_cannot_be_played() -> None:
+    assert cpu_command._entry(NEVER_PLAYED)["emulation"] is None
