@@ -411,8 +411,6 @@ class RemedyKind(str, Enum):
     PIN = "pin"
     REMOVE = "remove"
     REPLACE = "replace"
-    BUILD = "build"
-    PATCH = "patch"
     UNSET = "unset"
     MACHINE = "machine"
     REINSTALL = "reinstall"
@@ -473,6 +471,8 @@ class Story:
     findings: tuple[Finding, ...]
     """Findings in which it is the subject, or which affect it."""
     alternatives: tuple[Alternative, ...]
+    prescription: tuple[str, ...] = ()
+    """The commands that carry out the remedies of these findings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import attrgetter
 
@@ -80,7 +80,7 @@ def wheel_tag_hint(patient: Patient, knowledge: Knowledge) -> Iterator[Finding]:
     suspects = [
         f"{item.name} {item.version}"
         for item in patient.distributions
-        if item.name not in known and any(map(_new_base, item.tags))
+        if item.name not in known and _new_base(item.tags)
     ]
     if suspects:
         yield Finding(
@@ -95,8 +95,12 @@ def wheel_tag_hint(patient: Patient, knowledge: Knowledge) -> Iterator[Finding]:
         )
 
 
-def _new_base(tag: str) -> bool:
-    numbers = re.findall(r"manylinux_(\d+)_(\d+)_x86_64", tag)
+def _new_base(tags: Iterable[str]) -> bool:
+    """True where the oldest glibc that the wheel promises to run on is 2.34 or newer."""
+    text = " ".join(tags)
+    if "manylinux1_" in text or "manylinux201" in text:
+        return False
+    numbers = re.findall(r"manylinux_(\d+)_(\d+)_x86_64", text)
     return bool(numbers) and min((int(a), int(b)) for a, b in numbers) >= (2, 34)
 
 

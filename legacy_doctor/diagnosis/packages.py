@@ -36,8 +36,8 @@ def broken_pin(patient: Patient, knowledge: Knowledge) -> Iterator[Finding]:
 
 
 def no_working_wheel(patient: Patient, knowledge: Knowledge) -> Iterator[Finding]:
-    """No version runs on this CPU as a wheel: replace, patch, build or remove it."""
-    kinds = (RemedyKind.REPLACE, RemedyKind.PATCH, RemedyKind.REMOVE)
+    """No version is free of it on this CPU: replace it, follow the cure, or remove it."""
+    kinds = (RemedyKind.REPLACE, RemedyKind.REMOVE, RemedyKind.ADVICE)
     yield from _judged(patient, knowledge, "no-working-wheel", kinds)
 
 

@@ -12,14 +12,25 @@ from packaging.utils import canonicalize_name
 
 from legacy_doctor.diagnosis.claims import Judgement, overruled_as_advice
 from legacy_doctor.diagnosis.specifiers import admits, compatible, intersect
-from legacy_doctor.model import Alternative, Cpu, Finding, Patient, Pin, Remedy, RemedyKind
+from legacy_doctor.model import (
+    Alternative,
+    Cpu,
+    Finding,
+    Grade,
+    Patient,
+    Pin,
+    Remedy,
+    RemedyKind,
+    Severity,
+)
 
 
 def for_judgement(judgement: Judgement, patient: Patient) -> Remedy:
     """Return the safest thing to do about a broken distribution.
 
     In this order: a version that runs, another distribution that runs here, a cure that leaves
-    the version alone, and at last its removal, said as such.
+    the version alone, and at last its removal, said as such; but nobody is told to remove what
+    a mere warning is about, or what is only reported.
     """
     name = judgement.distribution.name
     good = good_specifier(judgement)
@@ -38,12 +49,17 @@ def for_judgement(judgement: Judgement, patient: Patient) -> Remedy:
             text=f"install {name}{good}{known}",
             install=(f"{name}{good}",),
         )
-    alternative = _alternative(judgement, patient.cpu)
+    serious = _serious(judgement)
+    alternative = _alternative(serious, patient.cpu)
     if alternative is not None:
         return _replace(name, alternative)
-    cure = next((pin.cure for pin in judgement.standing if pin.cure), None)
+    cure = next((pin.cure for pin in serious if pin.cure), None)
     if cure is not None:
-        return Remedy(kind=RemedyKind.PATCH, text=cure)
+        return Remedy(kind=RemedyKind.ADVICE, text=cure)
+    worst = judgement.standing[0]
+    if worst.severity is not Severity.ERROR or worst.grade.strength < Grade.MAINTAINER.strength:
+        text = f"try it on this CPU before you rely on it; no better version of {name} is known"
+        return Remedy(kind=RemedyKind.ADVICE, text=text)
     return Remedy(
         kind=RemedyKind.REMOVE,
         text=f"no wheel of {name} is known to work on this CPU: uninstall it, or build it from "
@@ -53,8 +69,13 @@ def for_judgement(judgement: Judgement, patient: Patient) -> Remedy:
 
 
 def good_specifier(judgement: Judgement) -> str | None:
-    """Return what all pins about it accept together, or None where they leave nothing."""
-    if any(pin.good is None for pin in judgement.standing):
+    """Return what all pins about it accept together, or None where they leave nothing.
+
+    Only the worst of them count: a warning that no version escapes must not take away the
+    version that escapes death.
+    """
+    serious = _serious(judgement)
+    if any(pin.good is None for pin in serious):
         return None
     advising = [
         pin
@@ -67,13 +88,18 @@ def good_specifier(judgement: Judgement) -> str | None:
     for pin in sorted(advising, key=lambda pin: pin not in judgement.standing):
         if compatible(good, pin.good or ""):
             good = intersect(good, pin.good or "")
-        elif pin in judgement.standing:
+        elif pin in serious:
             return None
     return good or None
 
 
-def _alternative(judgement: Judgement, cpu: Cpu) -> Alternative | None:
-    for pin in judgement.standing:
+def _serious(judgement: Judgement) -> list[Pin]:
+    worst = judgement.standing[0].severity
+    return [pin for pin in judgement.standing if pin.severity is worst]
+
+
+def _alternative(pins: Iterable[Pin], cpu: Cpu) -> Alternative | None:
+    for pin in pins:
         for alternative in pin.alternatives:
             if not cpu.missing(alternative.needs):
                 return alternative
@@ -130,9 +156,13 @@ def _shown(path: Path) -> str:
 def prescription(patient: Patient, findings: Iterable[Finding]) -> tuple[str, ...]:
     """Return the commands of all findings together: one resolution, so that nothing moves alone.
 
-    A distribution that one finding removes is not pinned by another.
+    A distribution that one finding removes is not pinned by another. Notes ask for nothing.
     """
-    remedies = [finding.remedy for finding in findings if finding.remedy is not None]
+    remedies = [
+        finding.remedy
+        for finding in findings
+        if finding.remedy is not None and finding.severity is not Severity.INFO
+    ]
     gone = [name for remedy in remedies for name in remedy.uninstall]
     wanted = [
         requirement

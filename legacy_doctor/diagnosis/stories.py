@@ -19,7 +19,7 @@ def tell(name: str, patient: Patient, knowledge: Knowledge) -> Story:
     requirements = graph(patient, knowledge)
     installed = patient.get(name)
     pins = tuple(pin for pin in about if id(pin) in here)
-    findings = rules.diagnose(patient, knowledge)
+    findings = tuple(_about(name, rules.diagnose(patient, knowledge)))
     return Story(
         name=name,
         cpu=patient.cpu,
@@ -40,8 +40,9 @@ def tell(name: str, patient: Patient, knowledge: Knowledge) -> Story:
             or admits(pin.good, installed.version)
         ),
         elsewhere=tuple(pin for pin in about if id(pin) not in here),
-        findings=tuple(_about(name, findings)),
+        findings=findings,
         alternatives=remedies.alternatives(pins),
+        prescription=remedies.prescription(patient, findings),
     )
 
 
@@ -51,10 +52,15 @@ def _about(name: str, findings: Iterable[Finding]) -> list[Finding]:
     return own + [finding for finding in findings if finding.cause and name in finding.affects]
 
 
+def _required(name: str, requirements: Requirements) -> bool:
+    return any(not edge.extra for edge in requirements.dependants(name))
+
+
 def _path(name: str, requirements: Requirements) -> tuple[str, ...]:
     """The longest way down to `name`: it starts at what somebody asked for."""
     paths = requirements.affected(name).values()
-    return max(paths, key=len, default=(name,))
+    asked_for = [path for path in paths if not _required(path[0], requirements)]
+    return max(asked_for or paths, key=len, default=(name,))
 
 
 def _decisive_first(

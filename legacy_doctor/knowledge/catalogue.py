@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from legacy_doctor.cpu import features
 from legacy_doctor.errors import DataError, UnknownNameError, suggestion
 from legacy_doctor.knowledge import pinset
 from legacy_doctor.model import Knowledge, PinSet
@@ -24,9 +25,9 @@ def folder(name: str = "pinsets") -> Path:
 
 
 def current() -> tuple[PinSet, ...]:
-    """Return the shipped pin-sets that nothing supersedes, strictest machine first."""
+    """Return the shipped pin-sets that nothing supersedes, oldest machine first."""
     sets = map(pinset.read, _files(superseded=False))
-    return tuple(sorted(sets, key=lambda item: (-len(item.lacks), item.id)))
+    return tuple(sorted(sets, key=lambda item: (-len(features.onwards(item.lacks)), item.id)))
 
 
 def every() -> tuple[PinSet, ...]:

@@ -74,6 +74,8 @@ def _pin(table: Table, label: str) -> Pin:
     )
     if pin.broken is None and pin.good is None:
         table.fail("broken", "a pin needs `broken`, `good` or both")
+    if pin.broken is not None and pin.good == "":
+        table.fail("good", "every version is good, and some are broken: name those that run")
     if pin.broken is not None and not pin.symptom:
         table.fail("symptom", "a pin with `broken` must say how it breaks")
     table.finish()

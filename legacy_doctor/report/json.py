@@ -252,5 +252,6 @@ def story(value: Story) -> dict[str, Any]:
         "findings": [finding(item) for item in value.findings],
         "pins": [pin(item) for item in value.pins],
         "elsewhere": [pin(item) for item in value.elsewhere],
+        "prescription": list(value.prescription),
         "alternatives": [alternative(item) for item in value.alternatives],
     }

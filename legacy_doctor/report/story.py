@@ -8,7 +8,7 @@ from legacy_doctor.cpu import features
 from legacy_doctor.model import Pin, Story
 from legacy_doctor.report import beliefs
 from legacy_doctor.report.layout import Line, Page, Span, field, line
-from legacy_doctor.report.text import cpu_name
+from legacy_doctor.report.text import commands, cpu_name
 
 
 def lines(story: Story, page: Page) -> list[Line]:
@@ -41,6 +41,8 @@ def lines(story: Story, page: Page) -> list[Line]:
     )
     for remedy in remedies:
         result += field(page, "remedy", remedy, style="green")
+    if story.prescription:
+        result += [line(), *commands("Fix:", story.prescription)]
     return result
 
 
@@ -100,19 +102,11 @@ def _pin(pin: Pin, story: Story, page: Page) -> Iterator[Line]:
         missing = features.ordered(story.cpu.missing(pin.needs))
         yield from field(page, "this CPU lacks", " ".join(missing) or "nothing of it")
     if pin.when is not None:
-        yield from field(page, "only on", _condition(pin))
+        yield from field(page, "only on", beliefs.condition(pin).removeprefix(" on "))
+    if pin.unless:
+        yield from field(page, "unless", f"{', '.join(pin.unless)} is installed")
     if pin.cure:
         yield from field(page, "cure", pin.cure)
     for item in pin.evidence:
-        detail = f": {item.detail}" if item.detail else ""
-        yield from field(page, "evidence", f"[{item.grade.value}] {item.source}{detail}")
+        yield from field(page, "evidence", f"[{item.grade.value}] {beliefs.ground(item)}")
     yield from field(page, "pin-set", pin.pinset)
-
-
-def _condition(pin: Pin) -> str:
-    parts = []
-    if pin.when and pin.when.vendor:
-        parts.append(pin.when.vendor)
-    if pin.when and pin.when.cpuid_level_below is not None:
-        parts.append(f"highest basic CPUID leaf below {pin.when.cpuid_level_below}")
-    return ", ".join(parts)

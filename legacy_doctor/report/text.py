@@ -32,10 +32,10 @@ def lines(report: Report, page: Page, *, verbose: bool = False) -> list[Line]:
         result += paragraph(
             page,
             f"{page.mark('info')} ",
-            f"{counted(hidden, 'note')}: -v shows",
+            f"{counted(hidden, 'note')}, shown with -v",
             style=STYLES["info"],
         )
-    result += [line(), *_summary(report, page), *_steps(report, page)]
+    result += [line(), *_summary(report, page), *_steps(report)]
     return result
 
 
@@ -130,14 +130,10 @@ def _summary(report: Report, page: Page) -> Iterator[Line]:
         )
 
 
-def _steps(report: Report, page: Page) -> Iterator[Line]:
-    """The commands stay whole: a wrapped command cannot be copied."""
-    lead = "Fix:   "
+def _steps(report: Report) -> Iterator[Line]:
     if report.prescription:
         yield line()
-    for command in report.prescription:
-        yield (Span(lead, "bold green"), Span(command))
-        lead = " " * len(lead)
+    yield from commands("Fix:", report.prescription)
     subject = next((item for item in report.findings if item.cause), None)
     if subject is None:
         return
@@ -145,8 +141,11 @@ def _steps(report: Report, page: Page) -> Iterator[Line]:
     python = ""
     if report.interpreter.chosen_by == "--python":
         python = f" --python {shlex.quote(str(report.interpreter.prefix))}"
-    yield (
-        Span("Next:  ", "bold"),
-        Span(f"legacy-doctor explain {subject.subject}{python}{option}"),
-    )
-    del page
+    yield from commands("Next:", [f"legacy-doctor explain {subject.subject}{python}{option}"])
+
+
+def commands(lead: str, words: Iterable[str]) -> Iterator[Line]:
+    """Yield commands, each whole: a wrapped command cannot be copied."""
+    for command in words:
+        yield (Span(f"{lead:<7}", "bold green"), Span(command))
+        lead = ""

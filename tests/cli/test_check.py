@@ -187,9 +187,7 @@ def test_rules_are_listed_with_what_they_mean(doctor: Doctor) -> None:
     assert "An installed version is broken on this CPU" in answer.out
 
 
-def test_verify_files_finds_a_change_that_size_and_time_hide(
-    site: Site, doctor: Doctor
-) -> None:
+def test_verify_files_finds_a_change_that_size_and_time_hide(site: Site, doctor: Doctor) -> None:
     import os
 
     site.install("numpy", "1.26.4", files={"numpy/core.py": b"x = 1\n"})

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Doctor, Wheels
+from tests.conftest import ROOT, Doctor, Wheels
 
 pytestmark = pytest.mark.wheels
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def _report(doctor: Doctor, *arguments: str) -> tuple[int, dict[str, Any]]:
@@ -118,9 +121,7 @@ def test_polars_is_judged_by_its_runtime_distribution(
         assert finding["remedy"]["install"] == ["polars[rtcompat]"]
 
 
-def test_the_original_pin_set_is_judged_as_it_was_written(
-    wheels: Wheels, doctor: Doctor
-) -> None:
+def test_the_original_pin_set_is_judged_as_it_was_written(wheels: Wheels, doctor: Doctor) -> None:
     code, report = _report(
         doctor, "--python", str(wheels.deadly), "--cpu", "phenom-ii", "--pinset", "original"
     )
@@ -181,9 +182,7 @@ def test_without_cpu_the_doctor_judges_by_the_cpu_it_runs_on(
 
 
 @pytest.mark.qemu
-def test_the_verdicts_are_what_really_happens(
-    wheels: Wheels, doctor: Doctor, qemu: Path
-) -> None:
+def test_the_verdicts_are_what_really_happens(wheels: Wheels, doctor: Doctor, qemu: Path) -> None:
     """The patients run, each in its own emulated process, and end as `check` predicted."""
     import os
     import subprocess
@@ -198,7 +197,11 @@ def test_the_verdicts_are_what_really_happens(
         (wheels.polars, "polars"),
     ):
         _, report = _report(doctor, "--python", str(folder), "--cpu", "phenom-ii")
-        doomed = {name for item in _errors(report).values() for name in (item["subject"], *item["affects"])}
+        doomed = {
+            name
+            for item in _errors(report).values()
+            for name in (item["subject"], *item["affects"])
+        }
         done = subprocess.run(
             [str(qemu), "-cpu", "phenom", str(folder / "bin/python"), "-c", f"import {module}"],
             capture_output=True,
@@ -206,6 +209,21 @@ def test_the_verdicts_are_what_really_happens(
             env=clean(os.environ),
         )
         assert (done.returncode != 0) == (module in doomed), f"{module} in {folder}"
+
+
+def test_the_screen_of_the_readme_is_what_is_printed(
+    wheels: Wheels, doctor: Doctor, tmp_path: Path
+) -> None:
+    shown = re.search(
+        r"^\$ legacy-doctor check --cpu phenom-ii\n(.*?)^```", README, re.MULTILINE | re.DOTALL
+    )
+    (tmp_path / ".venv").symlink_to(wheels.deadly)
+
+    printed = doctor("check", "--cpu", "phenom-ii").out
+
+    assert shown is not None
+    # The first line names the version, the Python and the folder.
+    assert shown[1].splitlines()[1:] == printed.splitlines()[-len(shown[1].splitlines()) + 1 :]
 
 
 @pytest.mark.torch

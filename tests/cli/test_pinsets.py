@@ -43,9 +43,9 @@ def test_a_pin_set_is_had_as_json(doctor: Doctor) -> None:
 
 def test_the_difference_says_what_changed(doctor: Doctor) -> None:
     flat = " ".join(doctor("pinsets", "diff", "original", "below-v2").out.split())
-    changes = json.loads(
-        doctor("pinsets", "diff", "original", "below-v2", "--format", "json").out
-    )["changes"]
+    changes = json.loads(doctor("pinsets", "diff", "original", "below-v2", "--format", "json").out)[
+        "changes"
+    ]
 
     assert "--- original@2026-11-20 +++ below-v2@2026-11-20" in flat
     assert "numpy" in {change["distribution"] for change in changes}

@@ -17,6 +17,7 @@ from tests.diagnosis.patients import (
     patient,
     pin,
     pinset,
+    words,
 )
 
 DIES = pin("numpy", ">=2.4", "<2.4", needs="sse4_1", grade="reported", symptom="it dies")
@@ -208,3 +209,21 @@ def test_a_pin_set_for_newer_cpus_does_not_acquit_on_an_older_one() -> None:
     sets = (pinset(DIES, lacks="sse4_1"), pinset(runs, lacks="avx2", id="below-v3"))
     (judgement,) = judge(patient(dist("numpy", "2.4.6")), Knowledge(pinsets=sets))
     assert judgement.standing == (DIES,)
+
+
+RUNS_WITHOUT = {
+    "what the older CPU lacks": ("ssse3", "", True),
+    "another feature of the same level": ("popcnt", "", True),
+    "something older still": ("sse2", "", True),
+    "something newer": ("avx", "", False),
+    "it goes before what the pin needs": ("ssse3", "avx2", True),
+    "nothing said: what the pin-set lacks": ("", "", False),
+}
+
+
+@pytest.mark.parametrize(("without", "needs", "acquits"), RUNS_WITHOUT.values(), ids=RUNS_WITHOUT)
+def test_a_report_says_on_what_cpu_it_was_made(without: str, needs: str, acquits: bool) -> None:
+    runs = pin("numpy", good="", needs=needs, runs_without=words(without), grade="silicon")
+    sets = (pinset(DIES, lacks="sse4_1"), pinset(runs, lacks="avx2", id="below-v3"))
+    (judgement,) = judge(patient(dist("numpy", "2.4.6")), Knowledge(pinsets=sets))
+    assert judgement.standing == (() if acquits else (DIES,))

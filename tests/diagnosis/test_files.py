@@ -124,6 +124,12 @@ class TestWheelTagHint:
         "a tag that also fits an older base": patient(
             dist("x", tags=("cp311-abi3-manylinux_2_28_x86_64.manylinux_2_34_x86_64",))
         ),
+        "another tag that fits an older base": patient(dist("x", tags=(NEW, OLD))),
+        "an older base by its old name": patient(
+            dist("x", tags=(NEW, "cp311-abi3-manylinux1_x86_64")),
+            dist("y", tags=(NEW, "cp311-abi3-manylinux2010_x86_64")),
+            dist("z", tags=("cp311-abi3-manylinux2014_x86_64", NEW)),
+        ),
     }
 
     @pytest.mark.parametrize("who", NOOP.values(), ids=NOOP)
@@ -135,7 +141,7 @@ class TestWheelTagHint:
         who = patient(
             dist("bcrypt", "5.0", tags=(self.NEW,)),
             dist("plain", "1"),
-            dist("z", "2", tags=(self.OLD, newer)),
+            dist("z", "2", tags=(self.NEW, newer)),
         )
         assert list(files.wheel_tag_hint(who, NOTHING)) == [
             Finding(

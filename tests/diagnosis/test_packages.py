@@ -138,8 +138,9 @@ class TestNoWorkingWheel:
             pin("pyarrow", "", needs="sse4_2", alternatives=(alternative("fastparquet"),)),
             RemedyKind.REPLACE,
         ),
-        "patch": (pin("pyarrow", "", needs="sse4_2", cure="edit it"), RemedyKind.PATCH),
+        "a cure": (pin("pyarrow", "", needs="sse4_2", cure="edit it"), RemedyKind.ADVICE),
         "remove": (NO_WHEEL, RemedyKind.REMOVE),
+        "try it": (pin("pyarrow", "", needs="sse4_2", severity="warning"), RemedyKind.ADVICE),
     }
 
     @pytest.mark.parametrize(("who", "knowledge"), NOOP.values(), ids=NOOP)

@@ -24,6 +24,7 @@ REMOVAL = (
     "no wheel of polars is known to work on this CPU: uninstall it, or build it from source on "
     "this machine"
 )
+TRIAL = "try it on this CPU before you rely on it; no better version of polars is known"
 
 
 def remedy(*pins: Pin, on: Cpu = PHENOM) -> Remedy:
@@ -86,7 +87,7 @@ REMEDIES = {
     ),
     "no alternative that runs here, but a cure": (
         [pin("polars", "", alternatives=(alternative("a", "sse4_1"),), cure="lower the threads")],
-        Remedy(kind=RemedyKind.PATCH, text="lower the threads"),
+        Remedy(kind=RemedyKind.ADVICE, text="lower the threads"),
     ),
     "no alternative that runs here and no cure": (
         [pin("polars", "", alternatives=(alternative("a", "sse4_1"),))],
@@ -95,6 +96,34 @@ REMEDIES = {
     "nothing helps": (
         [pin("polars", "")],
         Remedy(kind=RemedyKind.REMOVE, text=REMOVAL, uninstall=("polars",)),
+    ),
+    "nothing helps, but it is a warning": (
+        [pin("polars", "", severity="warning"), pin("polars", "", severity="info")],
+        Remedy(kind=RemedyKind.ADVICE, text=TRIAL),
+    ),
+    "nothing helps, but it is a note": (
+        [pin("polars", "", severity="info")],
+        Remedy(kind=RemedyKind.ADVICE, text=TRIAL),
+    ),
+    "nothing helps, but it is only reported": (
+        [pin("polars", "", grade="reported")],
+        Remedy(kind=RemedyKind.ADVICE, text=TRIAL),
+    ),
+    "nothing helps, and a maintainer says so": (
+        [pin("polars", "", grade="reported"), pin("polars", "", grade="maintainer")],
+        Remedy(kind=RemedyKind.REMOVE, text=REMOVAL, uninstall=("polars",)),
+    ),
+    "nothing helps, and not all are warnings": (
+        [pin("polars", "", severity="warning"), pin("polars", "")],
+        Remedy(kind=RemedyKind.REMOVE, text=REMOVAL, uninstall=("polars",)),
+    ),
+    "a warning that no version escapes beside an error": (
+        [pin("polars", "", severity="warning"), pin("polars", ">=1", "<1")],
+        Remedy(kind=RemedyKind.PIN, text="install polars<1", install=("polars<1",)),
+    ),
+    "a cure before advice": (
+        [pin("polars", "", severity="warning", cure="lower the threads")],
+        Remedy(kind=RemedyKind.ADVICE, text="lower the threads"),
     ),
 }
 
@@ -130,6 +159,22 @@ GOOD = {
         None,
     ),
     "one without a good version": ([pin("polars", ">=1", "<1"), pin("polars", "")], None),
+    "a warning without a good version beside an error": (
+        [pin("polars", ">=1", "<1"), pin("polars", "", severity="warning")],
+        "<1",
+    ),
+    "a warning that the error's good versions can meet": (
+        [pin("polars", ">=1.4", "<1.4"), pin("polars", ">=1.2", "<1.2", severity="warning")],
+        "<1.4,<1.2",
+    ),
+    "a warning that they cannot meet": (
+        [pin("polars", ">=1", "<1"), pin("polars", "<2", ">=2", severity="warning")],
+        "<1",
+    ),
+    "warnings alone, one without a good version": (
+        [pin("polars", ">=1", "<1", severity="warning"), pin("polars", "", severity="warning")],
+        None,
+    ),
     "an overruled pin gives no advice": (
         [
             pin("polars", ">=1", "<1", needs="sse4_1", grade="reported"),
@@ -223,14 +268,14 @@ def test_the_interpreter_as_a_person_types_it(
     }
 
 
-def finding(remedy: Remedy | None) -> Finding:
+def finding(remedy: Remedy | None, severity: str = "error") -> Finding:
     return Finding(
-        rule="r", severity=Severity.ERROR, subject="s", message="m", version="1", remedy=remedy
+        rule="r", severity=Severity(severity), subject="s", message="m", version="1", remedy=remedy
     )
 
 
-def pinned(*requirements: str) -> Finding:
-    return finding(Remedy(kind=RemedyKind.PIN, text="t", install=requirements))
+def pinned(*requirements: str, severity: str = "error") -> Finding:
+    return finding(Remedy(kind=RemedyKind.PIN, text="t", install=requirements), severity)
 
 
 def removed(name: str) -> Finding:
@@ -243,6 +288,10 @@ PRESCRIPTIONS = {
     "advice cannot be typed": ([finding(Remedy(kind=RemedyKind.ADVICE, text="think"))], ()),
     "all pins in one resolution": ([pinned("a<1"), pinned("b<2")], ("PIP install 'a<1' 'b<2'",)),
     "each requirement once": ([pinned("a<1"), pinned("a<1")], ("PIP install 'a<1'",)),
+    "a warning counts, a note does not": (
+        [pinned("a<1", severity="warning"), pinned("b<2", severity="info")],
+        ("PIP install 'a<1'",),
+    ),
     "uninstalls first": (
         [pinned("a<1"), removed("b")],
         ("PIP uninstall -y b", "PIP install 'a<1'"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from legacy_doctor.diagnosis import stories
-from legacy_doctor.model import Conflict, Knowledge, Story
+from legacy_doctor.model import Conflict, Distribution, Knowledge, Story
 from tests.diagnosis.patients import (
     NEHALEM,
     PHENOM,
@@ -45,7 +47,44 @@ def test_the_whole_story_of_what_is_at_fault() -> None:
         elsewhere=(),
         findings=(finding,),
         alternatives=(alternative("nump"),),
+        prescription=("uv pip install --python /venv/bin/python 'numpy<2.4'",),
     )
+
+
+PATHS = {
+    "nobody asks for it": ((dist("numpy"),), ("numpy",)),
+    "the longest": (
+        (dist("a", "1", "b"), dist("b", "1", "numpy"), dist("c", "1", "numpy"), dist("numpy")),
+        ("a", "b", "numpy"),
+    ),
+    "one that starts at what nobody requires, though it is shorter": (
+        (
+            dist("root", "1", "a", "numpy"),
+            dist("a", "1", "b"),
+            dist("b", "1", "numpy"),
+            dist("numpy"),
+        ),
+        ("root", "numpy"),
+    ),
+    "all of them require one another": (
+        (dist("a", "1", "b"), dist("b", "1", "a", "numpy"), dist("numpy")),
+        ("a", "b", "numpy"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("installed", "path"), PATHS.values(), ids=PATHS)
+def test_the_path_starts_at_what_was_asked_for(
+    installed: tuple[Distribution, ...], path: tuple[str, ...]
+) -> None:
+    assert stories.tell("numpy", patient(*installed), knowing()).path == path
+
+
+def test_only_its_own_findings_are_prescribed_for() -> None:
+    other, note = pin("torch", ">=2", "<2"), pin("pandas", ">=3", "<3", severity="info")
+    story = stories.tell("pandas", WHO, knowing(NUMPY, other, note))
+    assert story.prescription == ("uv pip install --python /venv/bin/python 'numpy<2.4'",)
+    assert stories.tell("numpy", patient(), knowing(NUMPY)).prescription == ()
 
 
 def test_the_story_of_a_victim_names_the_cause() -> None:

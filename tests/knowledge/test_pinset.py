@@ -246,6 +246,10 @@ LAWS = {
         f"{HEAD}{PIN}broken = '>=2'",
         "pins[0].symptom: a pin with `broken` must say how it breaks",
     ),
+    "a pin by which every version is good and some are not": (
+        f"{HEAD}{PIN}broken = '>=2'\ngood = '*'",
+        "pins[0].good: every version is good, and some are broken: name those that run",
+    ),
     "a pin without evidence": (
         f"{HEAD}[[pins]]\ndistribution = 'numpy'\ngood = '<2'",
         "pins[0].evidence: nothing is stated without evidence: add grade and source",

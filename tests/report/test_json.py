@@ -73,6 +73,7 @@ PIN = pin(
     needs="sse4_1 ssse3",
     when=When(vendor="AuthenticAMD", cpuid_level_below=7),
     unless=("other",),
+    runs_without=frozenset({"avx", "ssse3"}),
     stage="use",
     severity="warning",
     cure="c",
@@ -193,6 +194,13 @@ def test_the_schema_asks_for_every_field_of_a_document(command: str, body: dict[
         assert not VALIDATOR.is_valid(less), key
 
 
+def test_the_schema_asks_for_every_field_of_a_pin() -> None:
+    for key in documents.pin(PIN):
+        document = printed(*DOCUMENTS["explain"])
+        del document["pins"][0][key]
+        assert not VALIDATOR.is_valid(document), key
+
+
 def test_the_schema_allows_additions() -> None:
     document = printed(*DOCUMENTS["check, sick"])
     document["news"] = document["findings"][0]["news"] = 1
@@ -302,6 +310,17 @@ def test_a_pin_tells_every_version_from_none() -> None:
     assert documents.pin(pin("x", good="<2"))["broken"] is None
     assert documents.pin(PIN)["when"] == {"vendor": "AuthenticAMD", "cpuid_level_below": 7}
     assert documents.pin(pin("x", good="<2"))["when"] is None
+
+
+def test_a_pin_tells_on_what_cpu_it_was_tried() -> None:
+    assert documents.pin(PIN)["runs_without"] == ["ssse3", "avx"]
+    assert documents.pin(pin("x", good="<2"))["runs_without"] == []
+
+
+def test_a_story_tells_the_commands() -> None:
+    assert documents.story(STORY)["prescription"] == [
+        "uv pip install --python /venv/bin/python 'numpy<2.4'"
+    ]
 
 
 def test_a_document_is_stable_and_keeps_its_letters() -> None:

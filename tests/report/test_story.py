@@ -67,8 +67,10 @@ numpy 2.4.6 on AMD Phenom(tm) II X4 955 Processor (x86-64-v1)
   evidence       [emulated] example/project#1
   pin-set        below-v2@2026-11-20
 
-  other versions >=9 dies on import without avx2 (SIGILL); no wheel works
+  other versions >=9 dies on import without avx2: SIGILL; no wheel works
   remedy         install numpy<2.4,>=1 (2.3.5 is known to run)
+
+Fix:   uv pip install --python /venv/bin/python 'numpy<2.4,>=1'
 """
     )
 
@@ -82,6 +84,8 @@ datasets 4 on AMD Phenom(tm) II X4 955 Processor (x86-64-v1)
   verdict        datasets itself is not at fault: datasets > pandas > numpy, and
                  numpy 2.4.6 dies on import: SIGILL at pinsrq; needs sse4_1
   remedy         install numpy<2.4 (2.3.5 is known to run)
+
+Fix:   uv pip install --python /venv/bin/python 'numpy<2.4'
 """
     )
 
@@ -134,18 +138,23 @@ PINS: dict[str, tuple[Pin, str, str]] = {
     ),
     "no last good": (pin("shap", "", first_bad="1"), "boundary", "last good none, first bad 1"),
     "no boundary": (pin("shap", ""), "boundary", ""),
-    "a vendor": (pin("shap", "", when=When(vendor="AuthenticAMD")), "only on", "AuthenticAMD"),
+    "a vendor": (pin("shap", "", when=When(vendor="AuthenticAMD")), "only on", "AuthenticAMD CPUs"),
     "a level": (
         pin("shap", "", when=When(cpuid_level_below=7)),
         "only on",
-        "highest basic CPUID leaf below 7",
+        "CPUs whose highest basic CPUID leaf is below 7",
     ),
     "both": (
         pin("shap", "", when=When(vendor="AuthenticAMD", cpuid_level_below=7)),
         "only on",
-        "AuthenticAMD, highest basic CPUID leaf below 7",
+        "AuthenticAMD CPUs whose highest basic CPUID leaf is below 7",
     ),
     "no condition": (pin("shap", ""), "only on", ""),
+    "a grade is not said twice": (
+        pin("shap", "", evidence=(evidence("emulated", "emulated: phenom", "1 dies"),)),
+        "evidence",
+        "[emulated] phenom: 1 dies",
+    ),
 }
 
 
@@ -196,8 +205,34 @@ def test_a_conflict_is_the_verdict_on_both_sides() -> None:
 
 
 def test_a_note_prescribes_nothing() -> None:
-    assert line(told("shap", pin("shap", "", severity="info")), "remedy") == ""
-    assert line(told("shap", pin("shap", "", severity="warning")), "remedy")
+    note = told("shap", pin("shap", ">=1", "<1", severity="info"))
+    assert line(note, "remedy") == ""
+    assert "Fix:" not in note
+    warning = told("shap", pin("shap", ">=1", "<1", severity="warning"))
+    assert line(warning, "remedy") == "install shap<1"
+    assert warning.endswith("\n\nFix:   uv pip install --python /venv/bin/python 'shap<1'\n")
+
+
+def test_all_commands_stand_below_one_another() -> None:
+    claim = pin("shap", "", alternatives=(alternative("other>1"),))
+    assert told("shap", claim).endswith(
+        """
+  remedy         uninstall shap, then install other>1
+
+Fix:   uv pip uninstall --python /venv/bin/python shap
+       uv pip install --python /venv/bin/python 'other>1'
+"""
+    )
+
+
+def test_what_a_warning_is_about_is_to_be_tried() -> None:
+    text = told("shap", pin("shap", "", severity="warning"))
+    assert text.endswith(
+        """
+  remedy         try it on this CPU before you rely on it; no better version of
+                 shap is known
+"""
+    )
 
 
 def test_a_lack_that_a_condition_brings_in_is_not_made_up() -> None:

@@ -237,8 +237,8 @@ def test_a_note_is_no_advice() -> None:
 def test_without_verbose_notes_are_counted_and_not_shown() -> None:
     shown = screen(report(NUMPY, HINT))
     assert "wheel tags" not in shown
-    assert part(report(NUMPY, HINT), "[i]") == ["[i] 1 note: -v shows"]
-    assert part(report(HINT, HINT), "[i]") == ["[i] 2 notes: -v shows"]
+    assert part(report(NUMPY, HINT), "[i]") == ["[i] 1 note, shown with -v"]
+    assert part(report(HINT, HINT), "[i]") == ["[i] 2 notes, shown with -v"]
     assert part(report(HINT), "[✓]")
     assert part(report(NUMPY), "[i]") == []
 
