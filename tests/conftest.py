@@ -148,7 +148,7 @@ def site(tmp_path: Path) -> Site:
 
 def _cache() -> Path:
     folder = os.environ.get("LEGACY_DOCTOR_TEST_CACHE")
-    default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
+    default = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     return Path(folder) if folder else default / "legacy-doctor-tests"
 
 

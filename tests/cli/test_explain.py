@@ -26,7 +26,7 @@ def test_a_broken_package_is_told_from_first_bad_to_remedy(site: Site, doctor: D
         "path datasets > pandas > numpy",
         "last good 2.3.5, first bad 2.4.0",
         "this CPU lacks ssse3 sse4_1 sse4_2",
-        "evidence [emulated] emulated: phenom",
+        "evidence [emulated] phenom",
         "evidence [reported]",
         "remedy install numpy<2.4",
     ):
