@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from legacy_doctor import binary
+from legacy_doctor.binary import elf
 from legacy_doctor.cpu import detect, models
 from legacy_doctor.environment import distributions, interpreter, overrides
 from legacy_doctor.model import Cpu, DeclaredIsa, Distribution, Patient, is_native
@@ -54,7 +54,7 @@ def declared(installed: Iterable[Distribution]) -> Iterator[DeclaredIsa]:
             continue
         for item in distribution.files:
             if is_native(item.path):
-                level = binary.declared_level(distribution.root / item.path)
+                level = elf.declared_level(distribution.root / item.path)
                 if level not in {None, "x86-64-v1"}:
                     yield DeclaredIsa(
                         distribution=distribution.name, path=item.path, level=str(level)

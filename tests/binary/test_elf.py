@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from legacy_doctor import binary
+from legacy_doctor.binary import elf
 from tests import conftest
 
 LEVELS = {
@@ -43,11 +43,11 @@ def compiled(folder: Path, options: str) -> Path:
 
 @pytest.mark.parametrize(("options", "level"), LEVELS.values(), ids=LEVELS)
 def test_a_compiled_file_declares(options: str, level: str | None, tmp_path: Path) -> None:
-    assert binary.declared_level(compiled(tmp_path, options)) == level
+    assert elf.declared_level(compiled(tmp_path, options)) == level
 
 
 def test_a_32_bit_library_declares_nothing(tmp_path: Path) -> None:
-    assert binary.declared_level(compiled(tmp_path, "-m32")) is None
+    assert elf.declared_level(compiled(tmp_path, "-m32")) is None
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def level_of(data: bytes, folder: Path) -> str | None:
     path = folder / "some.so"
     path.write_bytes(data)
-    return binary.declared_level(path)
+    return elf.declared_level(path)
 
 
 def note_at(data: bytes) -> int:
@@ -158,7 +158,7 @@ def test_a_note_says(made: bytes, level: str | None, library: bytes, tmp_path: P
 
 @given(st.binary(max_size=64))
 def test_any_note_is_a_level_or_none(made: bytes) -> None:
-    assert binary._level(note()[:12] + b"GNU\0" + made) in {None, *binary._LEVELS}
+    assert elf._level(note()[:12] + b"GNU\0" + made) in {None, *elf._LEVELS}
 
 
 @settings(deadline=None)
@@ -172,14 +172,14 @@ def test_any_damage_is_a_level_or_none(
         damaged[place] = data.draw(st.integers(0, 255))
     path = tmp_path_factory.getbasetemp() / "damaged.so"
     path.write_bytes(damaged)
-    assert binary.declared_level(path) in {None, *binary._LEVELS}
+    assert elf.declared_level(path) in {None, *elf._LEVELS}
 
 
 def test_what_is_no_file_declares_nothing(tmp_path: Path) -> None:
-    assert binary.declared_level(tmp_path) is None
-    assert binary.declared_level(tmp_path / "missing.so") is None
+    assert elf.declared_level(tmp_path) is None
+    assert elf.declared_level(tmp_path / "missing.so") is None
     (tmp_path / "loop.so").symlink_to("loop.so")
-    assert binary.declared_level(tmp_path / "loop.so") is None
+    assert elf.declared_level(tmp_path / "loop.so") is None
 
 
 def test_what_is_no_elf_declares_nothing(tmp_path: Path) -> None:
@@ -190,10 +190,10 @@ def test_what_is_no_elf_declares_nothing(tmp_path: Path) -> None:
 # Reads as another user where this one may read everything.
 AS_NOBODY = """
 import os, pathlib, sys
-from legacy_doctor import binary
+from legacy_doctor.binary import elf
 if not os.getuid():
     os.setuid(65534)
-sys.exit(binary.declared_level(pathlib.Path(sys.argv[1])) is not None)
+sys.exit(elf.declared_level(pathlib.Path(sys.argv[1])) is not None)
 """
 
 
