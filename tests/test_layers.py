@@ -16,7 +16,7 @@ ARROWS = {
     "model": set(),
     "errors": set(),
     "process": set(),
-    "binary": WORDS,
+    "binary": {*WORDS, "binary"},
     "cpu": {*WORDS, "process", "cpu"},
     "environment": {*WORDS, "process", "environment"},
     "knowledge": {*WORDS, "knowledge"},
