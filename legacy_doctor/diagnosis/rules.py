@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
-from legacy_doctor.diagnosis import files, machine, packages
+from legacy_doctor.diagnosis import confirmation, files, machine, packages
 from legacy_doctor.errors import UnknownNameError, suggestion
 from legacy_doctor.model import Finding, Knowledge, Patient
 
@@ -51,9 +51,14 @@ def diagnose(
     return tuple(sorted(found, key=lambda finding: finding.severity.rank))
 
 
+def summaries() -> tuple[tuple[str, str], ...]:
+    """Return every rule id with what a finding of it means, those of the probes last."""
+    return (*((rule.id, rule.summary) for rule in RULES), *confirmation.RULES)
+
+
 def known(rule: str) -> str:
     """Return the rule id; raises `UnknownNameError` with the nearest one."""
-    ids = [item.id for item in RULES]
+    ids = [name for name, _ in summaries()]
     if rule not in ids:
         raise UnknownNameError(
             f"no rule {rule!r}{suggestion(rule, ids)}; see legacy-doctor check --list-rules"

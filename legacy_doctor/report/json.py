@@ -6,7 +6,7 @@ Fields may be added; a field renamed or removed raises `SCHEMA_VERSION`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from legacy_doctor.cpu import features
@@ -14,10 +14,15 @@ from legacy_doctor.model import (
     Alternative,
     Cpu,
     Evidence,
+    Fault,
     Finding,
+    Frame,
     Interpreter,
+    Patient,
     Pin,
     PinSet,
+    ProbeResult,
+    Probing,
     Report,
     Severity,
     Story,
@@ -53,7 +58,7 @@ def report(value: Report) -> dict[str, Any]:
             "unjudged": list(value.unjudged),
         },
         "prescription": list(value.prescription),
-        "probes": {"ran": value.probes.ran, "reason": value.probes.reason},
+        "probes": probing(value.probing),
     }
 
 
@@ -130,7 +135,8 @@ def finding(value: Finding) -> dict[str, Any]:
         "missing": list(features.ordered(value.missing)),
         "details": list(value.details),
         "evidence": [evidence(item) for item in value.evidence],
-        "proof": "predicted",
+        "standing": value.standing.value,
+        "fault": None if value.fault is None else fault(value.fault),
         "remedy": None
         if value.remedy is None
         else {
@@ -146,6 +152,88 @@ def finding(value: Finding) -> dict[str, Any]:
 def evidence(value: Evidence) -> dict[str, Any]:
     """Return one piece of evidence."""
     return {"grade": value.grade.value, "source": value.source, "detail": value.detail}
+
+
+def probing(value: Probing) -> dict[str, Any]:
+    """Return what was run to prove the findings."""
+    return {
+        "wanted": value.wanted,
+        "how": value.how,
+        "ran": value.ran,
+        "obstacle": value.obstacle,
+        "unplayable": list(features.ordered(value.unplayable)),
+        "results": [probe_result(item) for item in value.results],
+    }
+
+
+def probe_report(patient: Patient, how: str, results: Iterable[ProbeResult]) -> dict[str, Any]:
+    """Return the body of `probe`: here each probe has its version and how long it took."""
+    versions = {item.name: item.version for item in patient.distributions}
+    return {
+        "cpu": cpu(patient.cpu),
+        "target": target(patient.interpreter),
+        "how": how,
+        "probes": [
+            {
+                **probe_result(item),
+                "version": versions.get(item.probe.distribution),
+                "seconds": round(item.seconds, 3),
+            }
+            for item in results
+        ],
+    }
+
+
+def run_report(value: Cpu, argv: Sequence[str], result: ProbeResult) -> dict[str, Any]:
+    """Return the body of `run`, written where the command died."""
+    return {"cpu": cpu(value), "argv": list(argv), "result": probe_result(result)}
+
+
+def probe_result(value: ProbeResult) -> dict[str, Any]:
+    """Return how one probe ended."""
+    raised = value.raised
+    return {
+        "id": value.probe.id,
+        "distribution": value.probe.distribution,
+        "outcome": value.outcome.value,
+        "stage": value.stage,
+        "reason": value.reason,
+        "fault": None if value.fault is None else fault(value.fault),
+        "raised": None
+        if raised is None
+        else {"type": raised.type, "message": raised.message, "frames": _frames(raised.frames)},
+        "stderr": value.stderr,
+        "emulator": value.emulator,
+        "overrides": dict(value.overrides),
+        "held": list(value.held),
+        "leftovers": value.leftovers,
+        "cached": value.cached,
+    }
+
+
+def fault(value: Fault) -> dict[str, Any]:
+    """Return where and why a process died. Addresses are hexadecimal, as objdump prints them."""
+    return {
+        "signal": value.signal,
+        "kind": value.kind.value,
+        "code": value.code,
+        "address": None if value.address is None else hex(value.address),
+        "library": value.library,
+        "path": value.path,
+        "offset": None if value.offset is None else hex(value.offset),
+        "symbol": value.symbol,
+        "bytes": value.bytes,
+        "instruction": value.instruction,
+        "needs": list(features.ordered(value.needs)),
+        "owner": value.owner,
+        "place": value.place,
+        "frames": _frames(value.frames),
+        "known": value.known,
+    }
+
+
+def _frames(frames: Iterable[Frame]) -> list[dict[str, Any]]:
+    return [frame._asdict() for frame in frames]
 
 
 def pinset_header(value: PinSet) -> dict[str, Any]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from legacy_doctor.cpu import features
-from legacy_doctor.model import Cpu, Finding, Report, Severity
+from legacy_doctor.model import Cpu, Finding, Outcome, Probing, Report, Severity, Standing
 from legacy_doctor.report.layout import Line, Page, Span, line, paragraph
 
 STYLES: Final = {"error": "bold red", "warning": "bold yellow", "info": "cyan", "ok": "green"}
 _SHOWN_AFFECTED: Final = 6
+_ABI: Final = re.compile(r"\.(?:cpython|pypy)-?\d[^/\s]*?\.so\b")
+"""`.cpython-311-x86_64-linux-gnu.so`: half of a line, and it tells nobody anything."""
+_PLAIN: Final = str.maketrans({"…": "...", "“": '"', "”": '"'})
+_LONGEST: Final = 60
+"""Paths longer than this are cut in the middle: they would not fit on a line of their own."""
 
 
 def lines(report: Report, page: Page, *, verbose: bool = False) -> list[Line]:
@@ -19,14 +25,9 @@ def lines(report: Report, page: Page, *, verbose: bool = False) -> list[Line]:
     result: list[Line] = [*_header(report, page), line()]
     shown = [item for item in report.findings if verbose or item.severity is not Severity.INFO]
     for finding in shown:
-        result += _finding(finding, page)
+        result += _finding(finding, page, verbose=verbose)
     if not shown:
-        result += paragraph(
-            page,
-            f"{page.mark('ok')} ",
-            "no finding: nothing that the pin-sets know breaks here",
-            style=STYLES["ok"],
-        )
+        result += paragraph(page, f"{page.mark('ok')} ", _healthy(report), style=STYLES["ok"])
     hidden = len(report.findings) - len(shown)
     if hidden:
         result += paragraph(
@@ -68,22 +69,57 @@ def lacks_next(cpu: Cpu) -> str:
     return "it has all of x86-64-v4"
 
 
-def _finding(finding: Finding, page: Page) -> Iterator[Line]:
+def _healthy(report: Report) -> str:
+    """Say that nothing was found, and how far that goes."""
+    known = "no finding: nothing that the pin-sets know breaks here"
+    ran = [item.outcome for item in report.probing.results if item.outcome is not Outcome.SKIPPED]
+    return f"{known}, and no probe failed" if ran and {*ran} == {Outcome.OK} else known
+
+
+def _finding(finding: Finding, page: Page, *, verbose: bool) -> Iterator[Line]:
     severity = finding.severity.value
     who = f"{finding.subject} {finding.version}" if finding.version else finding.subject
-    grade = f" [{finding.evidence[0].grade.value}]" if finding.evidence else ""
+    message = f"{shortened(finding.message, page)}{_ground(finding)}"
     lead = f"{page.mark(severity)} "
     # A message that starts with its subject (VARIABLE=value: ...) does not need it twice.
     said = finding.message.startswith(f"{finding.subject}=") or finding.subject == "cpu"
-    text = f"{finding.message}{grade}" if said else f"{who}  {finding.message}{grade}"
+    text = message if said else f"{who}  {message}"
     first, *rest = paragraph(page, lead, text, style=STYLES[severity], indent=4)
     yield _emphasised(first, who)
     yield from rest
     if finding.cause and finding.affects:
         affected = f"also affects: {_some(finding.affects)}"
         yield from paragraph(page, f"    {page.arrow} ", affected, style="dim")
+    for detail in finding.details if verbose else ():
+        if detail not in finding.message:
+            text = shortened(detail, page)
+            yield from paragraph(page, f"    {page.dot} ", text, style="dim")
     if finding.remedy and finding.severity is not Severity.INFO:
         yield from paragraph(page, "    hint: ", finding.remedy.text, style="green", indent=10)
+
+
+def _ground(finding: Finding) -> str:
+    """What to believe a finding by: the grade of its evidence, and what the probes say of it."""
+    if finding.standing is Standing.NEW:
+        return f" [{finding.standing.value}]"
+    grade = finding.evidence[0].grade.value if finding.evidence else ""
+    if finding.standing is Standing.PREDICTED:
+        return f" [{grade}]" if grade else ""
+    return f" [{': '.join(filter(None, (finding.standing.value, grade)))}]"
+
+
+def shortened(text: str, page: Page) -> str:
+    """Return a text whose paths fit on a line, cut where they tell least."""
+    cut = " ".join(map(_cut, text.split(" ")))
+    return cut if page.unicode else cut.translate(_PLAIN)
+
+
+def _cut(word: str) -> str:
+    if "/" not in word or "://" in word:
+        return word
+    word = _ABI.sub("…so", word)
+    half = (_LONGEST - 1) // 2
+    return word if len(word) <= _LONGEST else f"{word[:half]}…{word[-half:]}"
 
 
 def _emphasised(first: Line, who: str) -> Line:
@@ -120,14 +156,34 @@ def _summary(report: Report, page: Page) -> Iterator[Line]:
     first, *rest = paragraph(page, "", text)
     yield (Span(first[1].text, STYLES[worst]),)
     yield from rest
-    if not report.probes.ran:
-        sets = ", ".join(item.label for item in report.pinsets) or "none applies to this CPU"
-        yield from paragraph(
-            page,
-            "",
-            f"Predicted, not proven: {report.probes.reason}. Pin-sets: {sets}.",
-            style="dim",
-        )
+    sets = ", ".join(item.label for item in report.pinsets) or "none applies to this CPU"
+    proof = shortened(_proof(report.probing, report.findings), page)
+    yield from paragraph(page, "", f"{proof}. Pin-sets: {sets}.", style="dim")
+
+
+def _proof(probing: Probing, findings: Iterable[Finding]) -> str:
+    """Say what was run, and what came of it; else why nothing was."""
+    if not probing.ran:
+        nothing = "no package was imported" if probing.wanted == "none" else "nothing to probe"
+        return f"Predicted, not proven: {probing.obstacle.rstrip('.') or nothing}"
+    skipped = sum(item.outcome is Outcome.SKIPPED for item in probing.results)
+    standings = [item.standing for item in findings]
+    came = ", ".join(
+        f"{standings.count(standing)} {standing.value}"
+        for standing in (Standing.CONFIRMED, Standing.REFUTED, Standing.NEW)
+    )
+    where = where_it_ran(probing.how)
+    left = f", {skipped} skipped" if skipped else ""
+    mute = ""
+    if probing.unplayable:
+        mute = f"; it cannot play {' '.join(features.ordered(probing.unplayable))}"
+    ran = counted(len(probing.results) - skipped, "probe")
+    return f"Proven: {ran} ran {where} ({came}{left}){mute}"
+
+
+def where_it_ran(how: str) -> str:
+    """Return `on this CPU`, or `under` the emulator."""
+    return how if how.startswith("on ") else f"under {how}"
 
 
 def _steps(report: Report) -> Iterator[Line]:

@@ -15,22 +15,27 @@ from legacy_doctor.cli import cpu as cpu_command
 from legacy_doctor.cpu import models
 from legacy_doctor.diagnosis import stories
 from legacy_doctor.model import (
+    FaultKind,
+    Frame,
     Grade,
     Hidden,
     HiddenBy,
-    ProbePlan,
+    Outcome,
+    Probing,
     Remedy,
     RemedyKind,
     Report,
     Severity,
+    Standing,
     When,
     Witness,
 )
 from legacy_doctor.report import beliefs
 from legacy_doctor.report import json as documents
 from tests.diagnosis.patients import PHENOM, alternative, cpu, dist, knowing, patient, pin, pinset
+from tests.diagnosis.probed import PHENOM_PLAYED, UMATH, died, fault, raised, ran
 from tests.report.test_beliefs import WHOLE
-from tests.report.test_text import HINT, NUMPY, VARIABLE, finding, report
+from tests.report.test_text import CONFIRMED, HINT, NUMPY, PROVEN, VARIABLE, finding, report
 
 SCHEMA = json.loads((Path(documents.__file__).parent / "schema.json").read_text())
 
@@ -50,7 +55,12 @@ def strict(schema: Any) -> Any:
 def _whole() -> dict[str, Any]:
     whole = strict(SCHEMA)
     commands = {item["then"]["$ref"].rpartition("/")[2] for item in SCHEMA["allOf"]}
-    for name in (*commands, "pinset-header"):  # parts of a whole that is strict itself
+    bare = ("pinset-header", "probe-result")
+    whole["$defs"]["check"]["properties"]["probes"]["properties"]["results"]["items"] = {
+        "allOf": [{"$ref": "#/$defs/probe-result"}],
+        "unevaluatedProperties": False,
+    }
+    for name in (*commands, *bare):  # parts of a whole that is strict itself
         whole["$defs"][name].pop("unevaluatedProperties", None)
     return whole
 
@@ -89,6 +99,28 @@ STORY = stories.tell(
 NAMED = models.find("phenom-ii")
 NEVER_PLAYED = next(item for item in models.named() if item.emulation is None)
 CHANGED = beliefs.changes(pinset(), WHOLE)
+BARE_FAULT = fault(
+    owner=None,
+    needs="",
+    kind=FaultKind.OTHER,
+    code="",
+    address=None,
+    library=None,
+    path=None,
+    offset=None,
+    symbol=None,
+    bytes="",
+    instruction=None,
+    place="",
+    frames=(),
+)
+ENDS = (
+    *(ran("x", outcome.value, stage) for outcome in Outcome for stage in ("", "import", "use")),
+    *(died("x", kind=kind) for kind in FaultKind),
+    ran("x", "illegal-instruction", fault=BARE_FAULT),
+    raised("x", "", "x/__init__.py"),
+    ran("x", overrides=(("OPENBLAS_CORETYPE", "Haswell"),), cached=True, leftovers=2, reason="r"),
+)
 
 DOCUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "check, healthy": ("check", documents.report(report())),
@@ -134,6 +166,30 @@ DOCUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
             )
         ),
     ),
+    "check, proven": ("check", documents.report(PROVEN)),
+    "check, every standing": (
+        "check",
+        documents.report(report(*(finding(standing=standing) for standing in Standing))),
+    ),
+    "check, every end of a probe": (
+        "check",
+        documents.report(
+            report(
+                probing=Probing(
+                    wanted="all", how="qemu", results=ENDS, unplayable=frozenset({"fma4"})
+                )
+            )
+        ),
+    ),
+    "check, nothing could be run": (
+        "check",
+        documents.report(report(probing=Probing(wanted="risky", obstacle="no qemu"))),
+    ),
+    "probe": (
+        "probe",
+        documents.probe_report(patient(dist("x", "2")), PHENOM_PLAYED, (*ENDS, ran("y"))),
+    ),
+    "run": ("run", documents.run_report(RICH, ["python", "app.py"], ENDS[0])),
     "cpu, this one": ("cpu", {"cpu": documents.cpu(RICH)}),
     "cpu, a named one": (
         "cpu",
@@ -219,10 +275,27 @@ def test_the_schema_allows_additions() -> None:
         pytest.param(["findings", 0, "remedy", "kind"], "pray", id="a remedy"),
         pytest.param(["cpu", "hidden", 0, "by"], "fate", id="who hides"),
         pytest.param(["cpu", "level"], "x86-64-v5", id="a level"),
+        pytest.param(["findings", 0, "standing"], "sure", id="a standing"),
+        pytest.param(["findings", 0, "fault", "kind"], "bug", id="a kind of fault"),
+        pytest.param(["findings", 0, "fault", "offset"], "2dbcc", id="an offset"),
+        pytest.param(["probes", "wanted"], "some", id="a wish"),
+        pytest.param(["probes", "results", 0, "outcome"], "bad", id="an outcome"),
+        pytest.param(["probes", "results", 0, "stage"], "exit", id="a stage"),
+        pytest.param(["probes", "results", 0, "seconds"], 1.5, id="a time in a check"),
     ],
 )
 def test_the_schema_knows_the_words(path: list[Any], value: Any) -> None:
-    document = printed(*DOCUMENTS["check, sick"])
+    document = printed(
+        "check",
+        documents.report(
+            report(
+                dataclasses.replace(NUMPY, fault=fault()),
+                cpu=RICH,
+                probing=Probing(wanted="all", how="qemu", results=(died("numpy"),)),
+            )
+        ),
+    )
+    VALIDATOR.validate(document)
     place: Any = document
     for key in path[:-1]:
         place = place[key]
@@ -238,6 +311,12 @@ def test_the_words_of_the_schema_are_those_of_the_house() -> None:
     assert grades == [item.value for item in Grade]
     hidden = words["cpu"]["properties"]["hidden"]["items"]["properties"]["by"]["enum"]
     assert hidden == [item.value for item in HiddenBy]
+    standings = words["findings"]["items"]["properties"]["standing"]["enum"]
+    assert standings == [item.value for item in Standing]
+    kinds = words["fault"]["properties"]["kind"]["enum"]
+    assert kinds == [item.value for item in FaultKind]
+    outcomes = words["probe-result"]["properties"]["outcome"]["enum"]
+    assert outcomes == [item.value for item in Outcome]
 
 
 @pytest.mark.parametrize(
@@ -290,7 +369,8 @@ def test_a_whole_finding() -> None:
         "missing": ["sse4_1"],
         "details": ["more"],
         "evidence": [{"grade": "emulated", "source": "example/project#1", "detail": ""}],
-        "proof": "predicted",
+        "standing": "predicted",
+        "fault": None,
         "remedy": {
             "kind": "pin",
             "text": "install numpy<2.4 (2.3.5 is known to run)",
@@ -303,6 +383,97 @@ def test_a_whole_finding() -> None:
 
 def test_a_finding_without_a_remedy() -> None:
     assert documents.finding(finding())["remedy"] is None
+
+
+def test_a_whole_fault() -> None:
+    found = documents.finding(CONFIRMED)
+    assert found["standing"] == "confirmed"
+    assert found["fault"] == {
+        "signal": "SIGILL",
+        "kind": "unsupported-instruction",
+        "code": "ILL_ILLOPN",
+        "address": "0x7f000002dbcc",
+        "library": f"/venv/lib/python3.11/site-packages/{UMATH}",
+        "path": UMATH,
+        "offset": "0x2dbcc",
+        "symbol": "_GLOBAL__sub_I_argfunc",
+        "bytes": "66480f3a22c001",
+        "instruction": "pinsrq $1, %rax, %xmm0",
+        "needs": ["sse4_1"],
+        "owner": "numpy",
+        "place": "static initialiser",
+        "frames": [
+            {
+                "file": "/venv/lib/python3.11/site-packages/numpy/__init__.py",
+                "line": 110,
+                "function": "<module>",
+            }
+        ],
+        "known": "",
+    }
+
+
+def test_a_fault_of_which_little_is_known() -> None:
+    found = documents.fault(BARE_FAULT)
+    assert (found["address"], found["offset"], found["frames"]) == (None, None, [])
+
+
+def test_whole_results() -> None:
+    value = Probing(
+        wanted="risky",
+        how=PHENOM_PLAYED,
+        unplayable=frozenset({"xop", "fma4"}),
+        results=(raised("x", "no", "x/__init__.py", stage="use", of="OSError"),),
+    )
+    assert documents.probing(value) == {
+        "wanted": "risky",
+        "how": "qemu-x86_64 7.2.22 -cpu phenom",
+        "ran": True,
+        "obstacle": "",
+        "unplayable": ["fma4", "xop"],
+        "results": [
+            {
+                "id": "x",
+                "distribution": "x",
+                "outcome": "raised",
+                "stage": "use",
+                "reason": "",
+                "fault": None,
+                "raised": {
+                    "type": "OSError",
+                    "message": "no",
+                    "frames": [
+                        {
+                            "file": "/venv/lib/python3.11/site-packages/x/__init__.py",
+                            "line": 1,
+                            "function": "<module>",
+                        }
+                    ],
+                },
+                "stderr": "",
+                "emulator": "qemu-x86_64 7.2.22 -cpu phenom",
+                "overrides": {},
+                "held": ["no-network", "read-only"],
+                "leftovers": 0,
+                "cached": False,
+            }
+        ],
+    }
+
+
+def test_times_are_told_by_the_probe_command_only() -> None:
+    results = (ran("x", overrides=(("A", "1"),), seconds=1.23456), ran("gone"))
+    body = documents.probe_report(patient(dist("x", "2")), "on this CPU", results)
+    first, second = body["probes"]
+    assert (first["version"], first["seconds"], first["overrides"]) == ("2", 1.235, {"A": "1"})
+    assert second["version"] is None
+    assert body["how"] == "on this CPU"
+    assert "seconds" not in documents.probe_result(results[0])
+
+
+def test_frames_are_named() -> None:
+    body = documents.fault(dataclasses.replace(BARE_FAULT, frames=(Frame("f", 2, "g"),)))
+    assert body["frames"] == [{"file": "f", "line": 2, "function": "g"}]
 
 
 def test_a_pin_tells_every_version_from_none() -> None:
@@ -324,7 +495,7 @@ def test_a_story_tells_the_commands() -> None:
 
 
 def test_a_document_is_stable_and_keeps_its_letters() -> None:
-    body = documents.report(report(NUMPY, probes=ProbePlan(ran=False, reason="für später")))
+    body = documents.report(report(NUMPY, probing=Probing(obstacle="für später")))
     assert documents.dump("check", "1", body) == documents.dump("check", "1", body)
     assert "für später" in documents.dump("check", "1", body)
     assert documents.cpu(PHENOM)["features"] == sorted(PHENOM.features)

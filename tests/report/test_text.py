@@ -10,18 +10,20 @@ import pytest
 from legacy_doctor.model import (
     Finding,
     Interpreter,
-    ProbePlan,
+    ProbeResult,
+    Probing,
     Remedy,
     RemedyKind,
     Report,
     Severity,
+    Standing,
 )
 from legacy_doctor.report import layout, terminal, text
 from legacy_doctor.report.layout import Page
 from tests.diagnosis.patients import NEW, PHENOM, cpu, evidence, interpreter, pinset, words
+from tests.diagnosis.probed import PHENOM_PLAYED, UMATH, died, fault, ran
 from tests.report.test_terminal import CODES
 
-NOT_RUN = ProbePlan(ran=False, reason="no package was imported")
 PYTHON = interpreter(chosen_by="./.venv", prefix=Path("/home/me/project/.venv"))
 
 
@@ -74,7 +76,6 @@ def report(*findings: Finding, **changes: Any) -> Report:
         "findings": findings,
         "distributions": 12,
         "unjudged": (),
-        "probes": NOT_RUN,
     }
     return Report(**{**facts, **changes})
 
@@ -260,8 +261,176 @@ def test_the_closing_line(changes: dict[str, Any], said: str) -> None:
     assert line.startswith(said)
 
 
-def test_what_was_proven_is_not_called_predicted() -> None:
-    assert part(report(probes=ProbePlan(ran=True, reason="")), "Predicted") == []
+CONFIRMED = finding(
+    message="dies on import: SIGILL, `pinsrq` needs SSE4.1, in "
+    f"{UMATH} +0x2dbcc (static initialiser)",
+    cause="numpy",
+    affects=("pandas",),
+    details=("predicted [emulated]: dies on import: SIGILL at pinsrq; needs sse4_1",),
+    remedy=NUMPY.remedy,
+    standing=Standing.CONFIRMED,
+    fault=fault(),
+)
+NEW_ONE = finding(
+    rule="probe-failure",
+    subject="orjson",
+    version="3.11",
+    message="dies in use: SIGILL",
+    standing=Standing.NEW,
+)
+REFUTED = finding(
+    "info",
+    subject="polars",
+    version="1.36",
+    message="predicted to break (reported), but it ran here: under qemu; please keep this evidence",
+    standing=Standing.REFUTED,
+)
+PROVEN = report(
+    CONFIRMED,
+    NEW_ONE,
+    REFUTED,
+    probing=Probing(
+        wanted="risky",
+        how=PHENOM_PLAYED,
+        results=(died("numpy"), died("orjson"), ran("polars"), ran("x", "skipped", "")),
+    ),
+)
+
+PROVEN_SCREEN = """\
+[✗] numpy 2.4.6  dies on import: SIGILL, `pinsrq` needs SSE4.1, in
+    numpy/_core/_multiarray_umath…so +0x2dbcc (static initialiser) [confirmed:
+    emulated]
+    ╰─> also affects: pandas
+    · predicted [emulated]: dies on import: SIGILL at pinsrq; needs sse4_1
+    hint: install numpy<2.4 (2.3.5 is known to run)
+[✗] orjson 3.11  dies in use: SIGILL [new]
+[i] polars 1.36  predicted to break (reported), but it ran here: under qemu;
+    please keep this evidence [refuted: emulated]
+
+2 errors, 0 warnings in 12 distributions.
+Proven: 3 probes ran under qemu-x86_64 7.2.22 -cpu phenom (1 confirmed, 1
+refuted, 1 new, 1 skipped). Pin-sets: below-v2@2026-11-20.
+Next:  legacy-doctor explain numpy
+"""
+
+
+def test_a_proven_screen() -> None:
+    assert screen(PROVEN, verbose=True).split("\n\n", 1)[1] == PROVEN_SCREEN
+
+
+def test_a_proven_screen_in_ascii() -> None:
+    shown = screen(PROVEN, verbose=True, unicode=False)
+    assert shown.isascii()
+    assert "numpy/_core/_multiarray_umath...so +0x2dbcc" in shown
+
+
+def test_a_refuted_finding_is_a_note_and_details_are_for_the_curious() -> None:
+    shown = screen(PROVEN)
+    assert part(PROVEN, "[i]") == ["[i] 1 note, shown with -v"]
+    assert "predicted" not in shown
+
+
+def test_a_detail_that_the_headline_tells_is_not_told_again() -> None:
+    value = report(finding(message="two: a 1, b 2", details=("a 1", "b 2", "c 3")))
+    assert part(value, "    ·", verbose=True) == ["    · c 3"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "ground"),
+    [
+        pytest.param({}, " [emulated]", id="predicted"),
+        pytest.param({"evidence": ()}, "", id="predicted on no evidence"),
+        pytest.param({"standing": Standing.CONFIRMED}, " [confirmed: emulated]", id="confirmed"),
+        pytest.param(
+            {"standing": Standing.CONFIRMED, "evidence": (evidence("silicon"), evidence())},
+            " [confirmed: silicon]",
+            id="confirmed by the best evidence",
+        ),
+        pytest.param({"standing": Standing.REFUTED, "evidence": ()}, " [refuted]", id="refuted"),
+        pytest.param({"standing": Standing.NEW}, " [new]", id="new"),
+    ],
+)
+def test_what_to_believe_a_finding_by(changes: dict[str, Any], ground: str) -> None:
+    assert part(report(finding(message="m", **changes)), "[✗]") == [f"[✗] numpy 2.4.6  m{ground}"]
+
+
+PROBING: dict[str, tuple[Probing, str]] = {
+    "nothing was wanted": (Probing(), "Predicted, not proven: no package was imported."),
+    "nothing could be run": (
+        Probing(wanted="risky", obstacle="qemu-user is not installed."),
+        "Predicted, not proven: qemu-user is not installed.",
+    ),
+    "nothing was risky": (Probing(wanted="risky"), "Predicted, not proven: nothing to probe."),
+    "all were skipped": (
+        Probing(wanted="risky", how="on this CPU", results=(ran("x", "skipped", ""),)),
+        "Predicted, not proven: nothing to probe.",
+    ),
+    "one ran here": (
+        Probing(wanted="all", how="on this CPU", results=(ran("x"),)),
+        "Proven: 1 probe ran on this CPU (0 confirmed, 0 refuted, 0 new).",
+    ),
+    "the emulator lacks something": (
+        Probing(
+            wanted="all", how="qemu 7", results=(ran("x"),), unplayable=frozenset({"xop", "fma4"})
+        ),
+        (
+            "Proven: 1 probe ran under qemu 7 (0 confirmed, 0 refuted, 0 new); it cannot play fma4 "
+            "xop."
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("probing", "said"), PROBING.values(), ids=PROBING)
+def test_whether_it_is_proven(probing: Probing, said: str) -> None:
+    shown = " ".join(screen(report(probing=probing)).split())
+    assert f"in 12 distributions. {said} Pin-sets: below-v2@2026-11-20." in shown
+
+
+@pytest.mark.parametrize(
+    ("results", "said"),
+    [
+        pytest.param((), "breaks here", id="no probe was run"),
+        pytest.param((ran("x"),), "breaks here, and no probe failed", id="all passed"),
+        pytest.param(
+            (ran("x"), ran("y", "skipped", "")), "breaks here, and no probe failed", id="or skipped"
+        ),
+        pytest.param((ran("x", "skipped", ""),), "breaks here", id="all skipped"),
+        pytest.param((ran("x"), ran("y", "timeout")), "breaks here", id="one timed out in use"),
+    ],
+)
+def test_how_far_health_goes(results: tuple[ProbeResult, ...], said: str) -> None:
+    value = report(probing=Probing(wanted="risky", how="on this CPU", results=results))
+    assert " ".join(part(value, "[✓]")).endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        pytest.param(f"in {UMATH} +0x1", "in numpy/_core/_multiarray_umath…so +0x1", id="an ABI"),
+        pytest.param(
+            "in a/x.pypy310-pp73-x86_64-linux-gnu.so.", "in a/x…so.", id="the ABI of PyPy"
+        ),
+        pytest.param("in a/x.abi3.so", "in a/x.abi3.so", id="a short path"),
+        pytest.param("x.cpython-311-x86_64-linux-gnu.so", None, id="a name alone"),
+        pytest.param(
+            "torch/lib/" + "deep/" * 12 + "libtorch_cpu.so",
+            "torch/lib/deep/deep/deep/deep…eep/deep/deep/libtorch_cpu.so",
+            id="a long path",
+        ),
+        pytest.param("see https://example.org/" + "deep/" * 12, None, id="an address stays whole"),
+        pytest.param("a" * 99, None, id="a long word is no path"),
+    ],
+)
+def test_paths_are_cut_where_they_tell_least(said: str, shown: str | None) -> None:
+    assert text.shortened(said, Page()) == (said if shown is None else shown)
+    assert text.shortened(said, Page(unicode=False)).isascii()
+
+
+def test_the_words_of_others_are_ascii_too() -> None:
+    said = "in a/b…so, it said “no”"
+    assert text.shortened(said, Page(unicode=False)) == 'in a/b...so, it said "no"'
+    assert text.shortened(said, Page()) == said
 
 
 @pytest.mark.parametrize(
