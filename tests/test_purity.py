@@ -52,9 +52,12 @@ def _loaded(*arguments: str, cwd: Path) -> dict[str, list[str]]:
     [
         ["cpu"],
         ["cpu", "--list"],
-        ["check", "--cpu", "phenom-ii"],
+        ["check", "--cpu", "phenom-ii", "--no-cache"],
         ["check", "--format", "json"],
         ["check", "--color"],
+        ["check", "--probe", "none"],
+        ["probe", "numpy", "--no-cache"],
+        ["run", sys.executable, "-c", "pass"],
         ["explain", "numpy", "--cpu", "nehalem"],
         ["pinsets", "list"],
     ],
@@ -64,7 +67,7 @@ def test_no_command_loads_a_compiled_third_party_module(
     arguments: list[str], site: Site, tmp_path: Path
 ) -> None:
     site.install("numpy", "2.4.6")
-    target = ["--python", str(site.folder)] if arguments[0] in {"check", "explain"} else []
+    target = ["--python", str(site.folder)] if arguments[0] in {"check", "explain", "probe"} else []
 
     loaded = _loaded(*arguments, *target, cwd=tmp_path)
 

@@ -9,29 +9,33 @@ from pathlib import Path
 import click
 
 from legacy_doctor import __version__
-from legacy_doctor.cli import config, examination, options, output
+from legacy_doctor.cli import config, examination, options, output, probing
 from legacy_doctor.diagnosis import packages, remedies, rules
 from legacy_doctor.errors import DoctorError
 from legacy_doctor.knowledge import catalogue
-from legacy_doctor.model import Knowledge, Patient, ProbePlan, Report, Severity
+from legacy_doctor.model import Knowledge, Patient, Report, Severity
 from legacy_doctor.report import json, text
-
-NOT_PROBED = ProbePlan(
-    ran=False, reason="no package was imported, each verdict rests on its evidence grade"
-)
 
 
 def _list_rules(context: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001
     del parameter
     if value:
-        width = max(len(rule.id) for rule in rules.RULES)
-        for rule in rules.RULES:
-            click.echo(f"{rule.id:<{width}}  {rule.summary}")
+        width = max(len(name) for name, _ in rules.summaries())
+        for name, summary in rules.summaries():
+            click.echo(f"{name:<{width}}  {summary}")
         context.exit(0)
 
 
 @click.command("check")
 @options.target_options
+@click.option(
+    "--probe",
+    "wanted",
+    type=click.Choice(config.PROBE),
+    help="What to run in a sandbox: nothing, what a rule flags or no pin-set covers, or all.  "
+    "[default: risky]",
+)
+@options.probe_options
 @click.option(
     "--fail-on",
     type=click.Choice(config.FAIL_ON),
@@ -56,19 +60,24 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
     cpu_name: str | None,
     pinsets: tuple[str, ...],
     pinset_paths: tuple[Path, ...],
+    wanted: str | None,
+    slots: int | None,
+    seconds: float | None,
     fail_on: str | None,
     ignored: tuple[str, ...],
     form: str,
     destination: Path | None,
     *,
+    use_cache: bool,
     verbose: bool,
     verify_files: bool,
     color: bool | None,
 ) -> int:
     """Tell what will break in an environment on this CPU, or a named one.
 
-    Nothing is imported and nothing is changed: the target's metadata are read and compared with
-    versioned pin-sets, whose every statement carries its evidence.
+    The target's metadata are compared with versioned pin-sets, whose every statement carries its
+    evidence. Then what is risky is imported and used, each in a sandboxed process of its own (for
+    a named CPU under qemu-user), and the findings follow what happened. Nothing is changed.
     """
     settings = config.find(Path.cwd())
     ignores = (
@@ -80,8 +89,16 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
         pinsets or settings.pinsets, (*settings.pinset_paths, *pinset_paths)
     )
     patient = examination.examine(python, name, thorough=verify_files)
-    wanted = fail_on or settings.fail_on or Severity.ERROR.value
-    report = diagnosed(patient, knowledge, ignores, name or "", wanted)
+    severity = fail_on or settings.fail_on or Severity.ERROR.value
+    wish = probing.Wish(
+        wanted=wanted or settings.probe or "risky",
+        explicit=wanted is not None,
+        cpu_name=name,
+        use_cache=use_cache,
+        slots=slots,
+        seconds=seconds or settings.probe_seconds,
+    )
+    report = diagnosed(patient, knowledge, ignores, wish, severity)
     return deliver(report, form, destination, color=color, verbose=verbose)
 
 
@@ -89,12 +106,15 @@ def diagnosed(
     patient: Patient,
     knowledge: Knowledge,
     ignores: Iterable[config.Ignore],
-    target_name: str,
+    wish: probing.Wish,
     fail_on: str,
 ) -> Report:
-    """Return the report on a patient."""
-    everything = rules.diagnose(patient, knowledge)
-    findings, ignored = config.sift(everything, ignores, datetime.now(timezone.utc).date())
+    """Return the report on a patient: what rules predict, and what probes make of it."""
+    predicted = rules.diagnose(patient, knowledge)
+    proof = probing.prove(patient, knowledge, predicted, wish)
+    today = datetime.now(timezone.utc).date()
+    everything = probing.follow(patient, knowledge, predicted, proof, wish, today)
+    findings, ignored = config.sift(everything, ignores, today)
     return Report(
         version=__version__,
         cpu=patient.cpu,
@@ -103,9 +123,9 @@ def diagnosed(
         findings=findings,
         distributions=len(patient.distributions),
         unjudged=packages.unjudged(patient, knowledge),
-        probes=NOT_PROBED,
+        probing=proof,
         prescription=remedies.prescription(patient, findings),
-        target_name=target_name,
+        target_name=wish.cpu_name or "",
         what_if=patient.what_if,
         fail_on=None if fail_on == "never" else Severity(fail_on),
         ignored=ignored,

@@ -15,6 +15,7 @@ from legacy_doctor.knowledge.document import Table
 from legacy_doctor.model import Finding, Severity
 
 FAIL_ON: Final = (*(item.value for item in Severity), "never")
+PROBE: Final = ("none", "risky", "all")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,9 @@ class Config:
 
     target_cpu: str | None = None
     fail_on: str | None = None
+    probe: str | None = None
+    probe_seconds: float | None = None
+    """The limit of one probe on this CPU, in place of the probes' own."""
     pinsets: tuple[str, ...] = ()
     pinset_paths: tuple[Path, ...] = ()
     ignores: tuple[Ignore, ...] = field(default=())
@@ -66,12 +70,21 @@ def _read(table: Table, folder: Path) -> Config:
     config = Config(
         target_cpu=table.optional("target-cpu"),
         fail_on=table.choice("fail-on", FAIL_ON) if "fail-on" in table else None,
+        probe=table.choice("probe", PROBE) if "probe" in table else None,
+        probe_seconds=_seconds(table),
         pinsets=table.texts("pinset"),
         pinset_paths=tuple(folder / name for name in table.texts("pinset-path")),
         ignores=tuple(map(_ignore, table.tables("ignore"))),
     )
     table.finish()
     return config
+
+
+def _seconds(table: Table) -> float | None:
+    seconds = table.number("probe-seconds")
+    if seconds is not None and seconds < 1:
+        table.fail("probe-seconds", f"expected 1 or more, got {seconds}")
+    return seconds
 
 
 def _ignore(table: Table) -> Ignore:

@@ -28,6 +28,8 @@ _COMMANDS: Final = {
     "cpu": "Show what this CPU, or a named one, can do and what is hidden.",
     "explain": "Tell the whole story of one distribution.",
     "pinsets": "List, show and compare the pin-sets.",
+    "probe": "Import and use packages in a sandbox, and tell how it ended.",
+    "run": "Run any command, with a report when it dies of a signal.",
 }
 """Commands and their help: a command's module is imported only when the command is run."""
 

@@ -66,14 +66,41 @@ output_options = _apply(
     ]
 )
 
-target_options = _apply(
+python_option = click.option(
+    "--python",
+    metavar="PATH",
+    help="Interpreter or virtual environment to examine. "
+    "[default: $VIRTUAL_ENV, then ./.venv, then the running interpreter]",
+)
+
+probe_options = _apply(
     [
         click.option(
-            "--python",
-            metavar="PATH",
-            help="Interpreter or virtual environment to examine. "
-            "[default: $VIRTUAL_ENV, then ./.venv, then the running interpreter]",
+            "--no-cache",
+            "use_cache",
+            flag_value=False,
+            default=True,
+            help="Run every probe again, whatever earlier runs found.",
         ),
+        click.option(
+            "--jobs",
+            "slots",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Probes at a time.  [default: one a core]",
+        ),
+        click.option(
+            "--seconds",
+            type=click.FloatRange(min=0, min_open=True),
+            metavar="S",
+            help="Limit of one probe, in seconds on this CPU (an emulated one gets 12 times that).",
+        ),
+    ]
+)
+
+target_options = _apply(
+    [
+        python_option,
         cpu_option,
         click.option(
             "--pinset",

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -19,7 +20,8 @@ Lines = Callable[[layout.Page], "list[layout.Line]"]
 def show(lines: Lines, output: Path | None, *, color: bool | None) -> None:
     """Lay out a text report for the terminal at hand, or plainly for a file or a pipe."""
     colored = output is None and (_wants_color() if color is None else color)
-    page = layout.Page(width=_width(), unicode=output is not None or _speaks_unicode())
+    unicode = output is not None or speaks_unicode(sys.stdout)
+    page = layout.Page(width=_width(), unicode=unicode)
     laid_out = lines(page)
     if colored:
         # Loaded for a terminal only: it costs more than all the rest of a small report.
@@ -62,8 +64,9 @@ def _width() -> int:
         return 80
 
 
-def _speaks_unicode() -> bool:
-    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+def speaks_unicode(stream: TextIO) -> bool:
+    """Tell whether what is written there may hold more than ASCII."""
+    return (stream.encoding or "").lower().replace("-", "") == "utf8"
 
 
 def _wants_color() -> bool:
