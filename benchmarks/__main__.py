@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import check
+from benchmarks import check, probe, replay
 
-SUITES = {"check": check.run}
+SUITES = {"check": check.run, "probe": probe.run}
 
 
 def main(arguments: list[str]) -> int:
+    if arguments[:1] == ["replay"]:
+        return replay.main(arguments[1:])
     if len(arguments) != 1 or arguments[0] not in SUITES:
-        print(f"usage: python -m benchmarks {{{','.join(SUITES)}}}", file=sys.stderr)
+        print(f"usage: python -m benchmarks {{{','.join([*SUITES, 'replay'])}}}", file=sys.stderr)
         return 2
     for row in SUITES[arguments[0]]():
         print(row.text, flush=True)
