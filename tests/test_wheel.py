@@ -85,13 +85,22 @@ def test_the_command_runs_from_the_wheel_in_a_bare_environment(
     assert "Pin-sets: below-v2@" in " ".join(done.stdout.split())
 
 
-def test_no_dependency_ships_compiled_code(built: dict[str, Path], tmp_path: Path) -> None:
-    """A pin of "latest" can add SIGILL risk to the doctor itself: look at what pip would install."""
+def test_no_dependency_but_the_disassembler_ships_compiled_code(
+    built: dict[str, Path], tmp_path: Path
+) -> None:
+    """A pin of "latest" can add SIGILL risk to the doctor itself: look at what pip would install.
+
+    iced-x86 is loaded by a child only, whose death is no more than a missing answer.
+    """
     env = clean(os.environ)
     folder = tmp_path / "dependencies"
     pip = [sys.executable, "-m", "pip", "install", "-q", "--target", str(folder)]
     subprocess.run([*pip, str(built["direct"])], check=True, env=env)
 
-    compiled = [path for path in folder.rglob("*") if path.suffix in {".so", ".pyd"}]
+    compiled = {
+        path.relative_to(folder).parts[0]
+        for path in folder.rglob("*")
+        if path.suffix in {".so", ".pyd"}
+    }
 
-    assert compiled == []
+    assert compiled <= {"iced_x86"}
