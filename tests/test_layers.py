@@ -21,6 +21,7 @@ ARROWS = {
     "environment": {*WORDS, "process", "environment"},
     "knowledge": {*WORDS, "knowledge"},
     "diagnosis": {*WORDS, "knowledge", "diagnosis"},
+    "treatment": {*WORDS, "knowledge", "treatment"},
     "report": {*WORDS, "report"},
     "cli": {*WORDS, "binary", "cpu", "environment", "knowledge", "diagnosis", "report", "cli"},
     "__main__": {"cli"},
