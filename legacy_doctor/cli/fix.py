@@ -71,11 +71,14 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
         interpreter=patient.interpreter,
         options=Options(**{key: words[key] for key in treated.INSTALLING}),
         watch=progress(),
+        known=patient.distributions,
     )
     remarks = ward.recover()
     if remarks:  # it is another environment now
         patient, report = case.examine()
-    treatment = ward.plan(patient, case.knowledge, report.findings, _selection(words))
+    treatment = ward.plan(
+        patient, case.knowledge, report.findings, _selection(words), exact=applied or shown
+    )
     course = Course(
         report=report,
         steps=tuple(steps(treatment, ward)),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from legacy_doctor import __version__
 from legacy_doctor.cli import fix, options, output, treated
+from legacy_doctor.cli.ward import Undone, Ward
 from legacy_doctor.report import json
+from legacy_doctor.treatment.journal import Entry
 
 
 @click.command("undo")
@@ -34,15 +37,37 @@ def command(
     del color
     ward = treated.ward(python, words, fix.progress())
     remarks = ward.recover()
-    undone = ward.undo(run)
+    undone = _undone(ward, run, recovered=bool(remarks))
     if form == "json":
-        body = {"prefix": str(ward.interpreter.prefix), "undone": list(undone)}
-        output.write(
-            json.dump("undo", __version__, {**body, "remarks": list(remarks)}), destination
-        )
-        return 0
-    numbers = " and ".join(map(str, undone))
-    word = "run" if len(undone) == 1 else "runs"
-    said = [*remarks, f"{ward.interpreter.prefix}: {word} {numbers} undone"]
-    output.write("\n".join(said), destination)
+        body = {
+            "prefix": str(ward.interpreter.prefix),
+            "undone": [item.run for item in undone],
+            "runs": [item.by for item in undone],
+            "remarks": list(remarks),
+        }
+        output.write(json.dump("undo", __version__, body), destination)
+    else:
+        output.write("\n".join([*remarks, *_told(undone, ward)]), destination)
     return 0
+
+
+def _undone(ward: Ward, run: int | None, *, recovered: bool) -> tuple[Undone, ...]:
+    """Undo; where an interrupted run was just taken back, there may be nothing more to undo."""
+    if run is None and recovered and not any(_is_open(entry) for entry in ward.history()):
+        return ()
+    return ward.undo(run)
+
+
+def _is_open(entry: Entry) -> bool:
+    return entry.in_effect and entry.undoes is None
+
+
+def _told(undone: Sequence[Undone], ward: Ward) -> Iterator[str]:
+    if not undone:
+        yield f"{ward.interpreter.prefix}: nothing more to undo"
+        return
+    numbers = " and ".join(str(item.run) for item in undone)
+    word = "run" if len(undone) == 1 else "runs"
+    yield f"{ward.interpreter.prefix}: {word} {numbers} undone"
+    back = ", then ".join(f"legacy-doctor undo {item.by}" for item in reversed(undone))
+    yield f"(to take that back: {back})"

@@ -6,9 +6,10 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from legacy_doctor.environment import distributions
+from legacy_doctor.errors import DataError
 from legacy_doctor.knowledge import patches
 from legacy_doctor.model import Distribution, Finding, Interpreter, Knowledge, Patient
 from legacy_doctor.treatment import files, installer, pharmacy, pins, plan
@@ -26,6 +27,13 @@ _WITH = "with"
 """In a run's `extra`: the run of packages that belongs to it, undone with it."""
 
 
+class Undone(NamedTuple):
+    """A run that was undone, and the run that did it."""
+
+    run: int
+    by: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ward:
     """What treats one environment."""
@@ -34,6 +42,8 @@ class Ward:
     options: Options = DEFAULTS
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     watch: Callable[[str], object] | None = None
+    known: Sequence[Distribution] | None = None
+    """What was installed when it was examined, where that was just now."""
 
     @cached_property
     def journal(self) -> Journal:
@@ -48,9 +58,8 @@ class Ward:
     def installer(self) -> Installer:
         """The installer that owns the environment; raises `TargetError` where none may work."""
         installer.refuse(self.interpreter, options=self.options)
-        return installer.owner(
-            self.interpreter, self.installed(), self.environ, options=self.options
-        )
+        known = self.installed() if self.known is None else self.known
+        return installer.owner(self.interpreter, known, self.environ, options=self.options)
 
     @cached_property
     def pharmacy(self) -> Pharmacy:
@@ -79,17 +88,23 @@ class Ward:
         knowledge: Knowledge,
         findings: Sequence[Finding],
         selection: Selection,
+        *,
+        exact: bool = True,
     ) -> Treatment:
-        """Return the treatment of the findings; nothing is changed."""
+        """Return the treatment of the findings; nothing is changed.
+
+        Without `exact` pip is not asked what else it obeys: a plan that is only read needs no
+        more than the names of the files that will change.
+        """
         lines = self._lines(patient, knowledge)
         persistent = plan.persistence(
             self.interpreter.prefix,
             lines,
             self.installer.name,
-            self.installer.configured(self.environ),
+            self.installer.configured(self.environ) if exact else (),
         )
         return plan.make(
-            self.place(),
+            Place(interpreter=self.interpreter, distributions=patient.distributions),
             patient.cpu,
             findings,
             patches.every(),
@@ -148,23 +163,28 @@ class Ward:
         with self.journal.lock(command=command):
             return self._write(steps, command, None)
 
-    def undo(self, number: int | None) -> tuple[int, ...]:
-        """Undo a run, and the run of packages that belongs to it; return what was undone."""
+    def undo(self, number: int | None) -> tuple[Undone, ...]:
+        """Undo a run, and the run of packages that belongs to it: both, or none of them.
+
+        Raises `DataError` where that other run is damaged, and what `Journal.undo` raises.
+        """
         with self.journal.lock(command="undo"):
             number, _ = self.journal.inverse(number)
-            undone = [number]
             together = self._together(number)
-            self._undo(number)
+            done = [Undone(number, self._undo(number))]
             if together is not None:
-                self._undo(together)
-                undone.append(together)
-        return tuple(undone)
+                try:
+                    done.append(Undone(together, self._undo(together)))
+                except BaseException:
+                    self.journal.undo(done[0].by)
+                    raise
+        return tuple(done)
 
-    def _undo(self, number: int) -> None:
+    def _undo(self, number: int) -> int:
+        """Undo one run; return the number of the run that did it."""
         if pharmacy.is_step(Shelf(self.journal.prefix).load(number).folder):
-            self.pharmacy.undo(number)
-        else:
-            self.journal.undo(number)
+            return self.pharmacy.undo(number).number
+        return self.journal.undo(number).number
 
     def _together(self, number: int) -> int | None:
         """Return the run of packages that went before this one, where it is still in effect."""
@@ -172,6 +192,8 @@ class Ward:
         extra = entries[number].extra
         other = extra.get(_WITH) if isinstance(extra, dict) else None
         there = entries.get(other) if isinstance(other, int) else None
+        if there is not None and there.problem:
+            raise DataError(there.problem)
         return other if there is not None and there.in_effect else None
 
     def history(self) -> tuple[Entry, ...]:

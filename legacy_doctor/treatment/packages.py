@@ -7,6 +7,7 @@ requires it, so that it moves together or not at all.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -136,42 +137,56 @@ def _held(
             yield f"{item.name}=={item.version}"
 
 
-def _requires(item: Distribution) -> Iterator[str]:
-    """Yield the names that a distribution requires here, without any extra."""
-    for text in item.requires:
-        with suppress(InvalidRequirement):
-            requirement = Requirement(text)
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                yield canonicalize_name(requirement.name)
+_HEAD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def _dependents(distributions: Iterable[Distribution], names: Iterable[str]) -> set[str]:
-    """Return what requires these, directly or not, without these themselves."""
-    by_required: dict[str, set[str]] = {}
-    for item in distributions:
-        for name in _requires(item):
-            by_required.setdefault(name, set()).add(item.name)
-    found: set[str] = set()
-    todo = list(names)
-    while todo:
-        new = by_required.get(todo.pop(), set()) - found
-        found |= new
-        todo += new
-    return found - set(names)
+class _Requirements:
+    """Who requires whom here, without any extra; only lines that are asked for are parsed."""
+
+    def __init__(self, distributions: Iterable[Distribution]) -> None:
+        self._lines: dict[str, list[tuple[str, str]]] = {}
+        for item in distributions:
+            for text in item.requires:
+                head = _HEAD.match(text)
+                if head:
+                    self._lines.setdefault(_canonical(head[0]), []).append((item.name, text))
+
+    def users(self, name: str) -> set[str]:
+        """Return the distributions that require `name`."""
+        return {user for user, text in self._lines.get(name, ()) if _holds(text)}
+
+    def dependents(self, names: Iterable[str]) -> set[str]:
+        """Return what requires these, directly or not, without these themselves."""
+        found: set[str] = set()
+        todo = list(names)
+        while todo:
+            new = self.users(todo.pop()) - found
+            found |= new
+            todo += new
+        return found - set(names)
+
+
+def _holds(text: str) -> bool:
+    with suppress(InvalidRequirement):
+        marker = Requirement(text).marker
+        return marker is None or marker.evaluate({"extra": ""})
+    return False
 
 
 def _together(
     distributions: Sequence[Distribution], moved: set[str], away: set[str]
 ) -> tuple[str, ...]:
     """What requires something that is removed would bring it back: it is left out."""
-    crippled = _dependents(distributions, away) | away
-    return tuple(sorted(_dependents(distributions, moved) - crippled - moved))
+    requirements = _Requirements(distributions)
+    crippled = requirements.dependents(away) | away
+    return tuple(sorted(requirements.dependents(moved) - crippled - moved))
 
 
 def _costs(distributions: Sequence[Distribution], away: set[str]) -> tuple[str, ...]:
     costs = []
+    requirements = _Requirements(distributions)
     for name in sorted(away):
-        users = sorted(i.name for i in distributions if name in _requires(i) and i.name not in away)
+        users = sorted(requirements.users(name) - away)
         if users:
             verb = "requires" if len(users) == 1 else "require"
             costs.append(
