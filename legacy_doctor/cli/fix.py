@@ -23,6 +23,9 @@ from legacy_doctor.treatment.installer import Options
 from legacy_doctor.treatment.packages import PackageStep
 from legacy_doctor.treatment.plan import PatchItem, Selection, Treatment
 
+_OFFERED: Final = (
+    "the change of the project's own file is an offer (--diff shows it last): it is not applied",
+)
 _PROBING: Final = ("wanted", "use_cache", "slots", "seconds")
 
 
@@ -81,7 +84,7 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
     )
     course = Course(
         report=report,
-        steps=tuple(steps(treatment, ward)),
+        steps=tuple(steps(treatment, ward, ward.offer(patient, case.knowledge, Path.cwd()))),
         untreated=treatment.untreated,
         probes=treatment.probes,
         applied=applied,
@@ -132,15 +135,15 @@ def progress() -> Callable[[str], object] | None:
     return lambda said: click.echo(click.style(said.rstrip(), dim=True), err=True)
 
 
-def steps(treatment: Treatment, ward: Ward) -> Iterator[Step]:
-    """Yield the steps of a treatment as they are told."""
+def steps(treatment: Treatment, ward: Ward, offer: str = "") -> Iterator[Step]:
+    """Yield the steps of a treatment as they are told; `offer` is a diff that is not applied."""
     if not treatment.packages.empty:
         yield _packages(treatment.packages, ward)
     for item in treatment.patches:
         if item.steps or item.replaces is not None:
             yield _patch(item, ward)
     if treatment.pins:
-        yield _pins(treatment, ward)
+        yield _pins(treatment, ward, offer)
 
 
 def _packages(step: PackageStep, ward: Ward) -> Step:
@@ -173,7 +176,7 @@ def _patch(item: PatchItem, ward: Ward) -> Step:
     )
 
 
-def _pins(treatment: Treatment, ward: Ward) -> Step:
+def _pins(treatment: Treatment, ward: Ward, offer: str) -> Step:
     prefix = ward.interpreter.prefix
     uv = pins.uv_words(prefix) if ward.installer.name == "uv" else ()
     return Step(
@@ -181,8 +184,8 @@ def _pins(treatment: Treatment, ward: Ward) -> Step:
         title="keep broken versions out of every later installation",
         reasons=("every upgrade would break it again",),
         files=tuple(step.path for step in treatment.pins),
-        diff=application.diff(treatment.pins, prefix),
-        remarks=(*uv, *pins.variables(ward.environ, prefix)),
+        diff=application.diff(treatment.pins, prefix) + offer,
+        remarks=(*uv, *_OFFERED[: bool(offer)], *pins.variables(ward.environ, prefix)),
     )
 
 

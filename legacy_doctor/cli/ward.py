@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from legacy_doctor.environment import distributions
 from legacy_doctor.errors import DataError
 from legacy_doctor.knowledge import patches
 from legacy_doctor.model import Distribution, Finding, Interpreter, Knowledge, Patient
-from legacy_doctor.treatment import files, installer, pharmacy, pins, plan
+from legacy_doctor.treatment import files, installer, pharmacy, pins, plan, uvproject
 from legacy_doctor.treatment.application import Place
 from legacy_doctor.treatment.installer import DEFAULTS, Installer, Options
 from legacy_doctor.treatment.journal import Entry, Journal, NothingToDoError
@@ -116,6 +117,18 @@ class Ward:
     def _lines(self, patient: Patient, knowledge: Knowledge) -> tuple[PinLine, ...]:
         names = [item.name for item in patient.distributions]
         return pins.for_cpu(patient.cpu, knowledge, installed=names)
+
+    def offer(self, patient: Patient, knowledge: Knowledge, here: Path) -> str:
+        """Return, as a diff, how a uv project in the folder `here` would keep the pins.
+
+        It is offered and never applied: the file is the user's own. Empty where uv does not own
+        the environment, where there is no such project, or where nothing would change.
+        """
+        if self.installer.name != "uv":
+            return ""
+        lines = self._lines(patient, knowledge)
+        found = [path for name in ("uv.toml", "pyproject.toml") if (path := here / name).is_file()]
+        return uvproject.diff(found[0], pins.text_of(found[0]), lines) if found else ""
 
     def resolve(self, treatment: Treatment) -> tuple[Move, ...]:
         """Return what the package step would move; raises `InstallerError` where it cannot."""
