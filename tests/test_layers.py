@@ -22,6 +22,7 @@ ARROWS = {
     "knowledge": {*WORDS, "knowledge"},
     "diagnosis": {*WORDS, "knowledge", "diagnosis"},
     "treatment": {*WORDS, "knowledge", "treatment"},
+    "hook": {*WORDS, "treatment", "hook"},
     "report": {*WORDS, "report"},
     "cli": {*WORDS, "binary", "cpu", "environment", "knowledge", "diagnosis", "report", "cli"},
     "__main__": {"cli"},
