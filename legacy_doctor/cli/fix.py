@@ -14,7 +14,7 @@ import click
 from legacy_doctor import __version__
 from legacy_doctor.cli import check, config, examination, options, output, probing, treated
 from legacy_doctor.cli.ward import Ward
-from legacy_doctor.knowledge import catalogue, patches
+from legacy_doctor.knowledge import catalogue
 from legacy_doctor.model import Course, Knowledge, Patient, Report, Severity, Step
 from legacy_doctor.report import json
 from legacy_doctor.report import treatment as told
@@ -69,19 +69,20 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
         settings=settings,
         wish=probing.wish(settings, name, **{key: words[key] for key in _PROBING}),
     )
+    course = _course(case, words, applied=applied, exact=applied or shown)
+    return deliver(course, form, destination, color=color, diff=shown)
+
+
+def _course(case: Case, words: dict[str, Any], *, applied: bool, exact: bool) -> Course:
+    """Examine, plan and, where it is to be `applied`, treat and examine again."""
     patient, report = case.examine()
-    ward = Ward(
-        interpreter=patient.interpreter,
-        options=Options(**{key: words[key] for key in treated.INSTALLING}),
-        watch=progress(),
-        known=patient.distributions,
-    )
+    ward = _ward(patient, words)
     remarks = ward.recover()
     if remarks:  # it is another environment now
         patient, report = case.examine()
-    treatment = ward.plan(
-        patient, case.knowledge, report.findings, _selection(words), exact=applied or shown
-    )
+        ward = _ward(patient, words)
+    selection = _selection(words)
+    treatment = ward.plan(patient, case.knowledge, report.findings, selection, exact=exact)
     course = Course(
         report=report,
         steps=tuple(steps(treatment, ward, ward.offer(patient, case.knowledge, Path.cwd()))),
@@ -90,13 +91,21 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
         applied=applied,
         remarks=remarks,
     )
-    if applied and not treatment.empty:
-        runs = ward.apply(treatment, "fix --apply")
-        complaints = () if treatment.packages.empty else ward.pharmacy.complaints()
-        course = replace(
-            course, runs=runs, outcome=case.examine()[1], remarks=(*remarks, *complaints)
-        )
-    return deliver(course, form, destination, color=color, diff=shown)
+    if not applied or treatment.empty:
+        return course
+    runs = ward.apply(treatment, "fix --apply")
+    complaints = () if treatment.packages.empty else ward.pharmacy.complaints()
+    after = case.examine()[1]
+    return replace(course, runs=runs, outcome=after, remarks=(*remarks, *complaints))
+
+
+def _ward(patient: Patient, words: dict[str, Any]) -> Ward:
+    return Ward(
+        interpreter=patient.interpreter,
+        options=Options(**{key: words[key] for key in treated.INSTALLING}),
+        watch=progress(),
+        known=patient.distributions,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,15 +126,15 @@ class Case:
 
 
 def _selection(words: dict[str, Any]) -> Selection:
-    """Read --only and --skip, and the two short forms of them."""
-    only, skip = words["only"], words["skip"]
+    """Read --only and --skip, and the two options that leave out whole parts."""
+    without: tuple[str, ...] = ()
     if words["pins_only"] and words["patches_only"]:
         raise click.UsageError("--pins-only and --patches-only leave nothing to do")
     if words["pins_only"]:
-        skip = (*skip, *(plan.PATCH + item.id for item in patches.every()))
+        without = (plan.PATCHES,)
     if words["patches_only"]:
-        skip = (*skip, plan.PACKAGES, plan.PINS)
-    return Selection(only=only, skip=skip)
+        without = (plan.PACKAGES, plan.PINS)
+    return Selection(only=words["only"], skip=words["skip"], without=without)
 
 
 def progress() -> Callable[[str], object] | None:

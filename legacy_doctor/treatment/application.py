@@ -151,9 +151,14 @@ class Place:
     def _files(self, provided: Provided, replaces: str | None = None) -> dict[Path, bytes]:
         """Return the files of a distribution that a patch adds, of the version that is there."""
         twin = self.get(provided.name)
-        ours = twin.version if twin is not None and twin.installer == OURS else None
+        ours = twin.version if twin is not None and _is_stand_in(twin) else None
         made = patching.files_of(provided, ours or replaces)
         return {self.site_packages / path: content for path, content in made.items()}
+
+
+def _is_stand_in(twin: Distribution) -> bool:
+    """Whether it answers with the version of what it stands in for, not with its own."""
+    return twin.installer == OURS and twin.version.endswith("+legacy.doctor")
 
 
 def _written(contents: Mapping[Path, bytes], reason: str) -> tuple[FileStep, ...]:

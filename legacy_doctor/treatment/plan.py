@@ -29,6 +29,7 @@ from legacy_doctor.treatment.steps import FileStep
 
 PACKAGES: Final = "packages"
 PINS: Final = "pins"
+PATCHES: Final = "patches"
 PATCH: Final = "patch:"
 _TREATED: Final = frozenset({RemedyKind.PIN, RemedyKind.REMOVE, RemedyKind.REPLACE})
 
@@ -39,10 +40,13 @@ class Selection:
 
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    """Of `packages`, `patches`, `pins`: what is left out whether the plan has any or not."""
 
     def takes(self, *names: str) -> bool:
         """True where one of these names is wanted, and none is skipped."""
-        if set(names) & set(self.skip):
+        parts = {PATCHES if name.startswith(PATCH) else name for name in names}
+        if set(names) & set(self.skip) or parts & set(self.without):
             return False
         return not self.only or bool(set(names) & set(self.only))
 
@@ -152,11 +156,11 @@ def _is_chosen(finding: Finding, selection: Selection) -> bool:
     What is only reported to be unwise is left alone unless it is asked for by its name: once the
     rest is cured, its own probe can tell.
     """
-    if finding.subject in selection.only:
-        return selection.takes(finding.subject)
+    if not selection.takes(PACKAGES, finding.subject):
+        return False
     known = max((item.grade.strength for item in finding.evidence), default=0)
     rumour = finding.severity is not Severity.ERROR and known <= Grade.REPORTED.strength
-    return not rumour and selection.takes(PACKAGES, finding.subject)
+    return not rumour or finding.subject in selection.only
 
 
 def _untreated(findings: Iterable[Finding], chosen: Sequence[Finding]) -> Iterable[Finding]:
