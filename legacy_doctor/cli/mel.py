@@ -153,11 +153,8 @@ def _summary(said: dict[str, dict[str, Any]], named: int, out: Path) -> int:
     totals = said["totals"]
     if totals["failed"] > named:
         click.echo(f"... and of {totals['failed'] - named} more")
-    where = said.get("device", {})
-    if where.get("reason"):
-        click.echo(f"computed on the CPU: {_plain(where['reason'])}")
-    elif where:
-        click.echo(f"computed on {_plain(where['device'])}")
+    if "device" in said:
+        click.echo(f"computed on {_plain(said['device']['device'])}")
     click.echo(
         f"{totals['computed']} computed, {totals['kept']} already there, "
         f"{totals['failed']} failed: {_plain(str(out / 'manifest.jsonl'))}"

@@ -9,14 +9,14 @@ complete. Written in this order, each durable before the next: the file under a 
 being, its true name, its line. So whatever ends this program, what has a line is whole, and
 everything else is computed again. To the record go lines of JSON:
 
-    device    device, reason        where it computes, and why not where it was told to
+    device    device                where it computes
     failed    audio, reason         one file; the others go on (the first thousand)
     refused   reason                the whole run ends
     totals    computed, kept, failed
 """
 
 # Runs on Python 3.8, in an environment that is not ours.
-# ruff: noqa: UP006, UP031, UP035, UP045, B905, PTH103, PTH106, PTH108, PTH119, PTH120, PTH122, PERF401
+# ruff: noqa: UP006, UP031, UP035, UP045, B905, PTH103, PTH106, PTH108, PTH112, PTH119, PTH120, PTH122, PERF401
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ import stat
 import struct
 import sys
 import time
+import warnings
 from typing import Any, BinaryIO, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 DEFAULTS: Dict[str, Any] = {
@@ -89,6 +90,11 @@ class Sound(NamedTuple):
     kind: str
     """`i8` (unsigned, as WAV has it), `i16`, `i24`, `i32`, `f32` or `f64`, little-endian."""
     data: bytes
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return len(self.data) * 8 / (int(self.kind[1:]) * self.channels * self.rate)
 
 
 # Reading audio
@@ -310,6 +316,7 @@ def _reach(old: int, new: int) -> int:
 
 def load(*, onednn_off: bool) -> Any:
     """Import torch, and switch off what this CPU cannot run; raises `Refused` where it is not."""
+    warnings.filterwarnings("ignore", "Failed to initialize NumPy")  # which is not needed
     try:
         torch = importlib.import_module("torch")
     except Exception as error:
@@ -322,7 +329,7 @@ def load(*, onednn_off: bool) -> Any:
 
 
 def choose(torch: Any, wanted: str, parameters: Dict[str, Any]) -> Tuple[str, str, str]:
-    """Return the device, how it is called, and why it is not the GPU, where one might expect it.
+    """Return the device, what it is called, and why it is not the GPU where it might have been.
 
     Raises `Refused` where the GPU was asked for and cannot be had.
     """
@@ -541,6 +548,11 @@ class Bar:
         full = room * done // self._total
         return f"mels [{'#' * full}{'-' * (room - full)}]{tail}"[: width - 1]
 
+    def note(self, said: str) -> None:
+        """Write a line above it."""
+        self.clear()
+        sys.stderr.write(f"note: {said}\n")
+
     def clear(self) -> None:
         """Take it away."""
         if self._shown:
@@ -597,20 +609,21 @@ class Work:
         self._counts = counts
         self._graph: Optional[Spectrograph] = None
         self._device = ""
+        self._bar = Bar(0)
 
     def run(self, names: List[str]) -> None:
         """Compute what is missing."""
-        bar = Bar(len(names))
+        self._bar = Bar(len(names))
         try:
             for done, name in enumerate(names):
-                bar.show(done)
+                self._bar.show(done)
                 self._line.beat()
                 try:
                     self._one(name)
                 except Unusable as error:
                     self._counts.fail(name, str(error))
         finally:
-            bar.clear()
+            self._bar.clear()
 
     def _one(self, name: str) -> None:
         entry = self._shelf.entries.get(name, {})
@@ -620,7 +633,7 @@ class Work:
             status = os.stat(path)
             if not stat.S_ISREG(status.st_mode):
                 raise Unusable("not a regular file")
-            facts = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+            facts: Dict[str, Any] = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
             if there and facts == {key: entry.get(key) for key in facts}:
                 self._counts.kept += 1
                 return
@@ -643,9 +656,8 @@ class Work:
         except (RuntimeError, MemoryError) as error:
             raise Unusable(f"torch fails on it ({_first_line(error)})") from error
         self._shelf.put(name + ".npy", mel)
-        frames = int(mel.shape[1])
-        seconds = frames * self._parameters["hop_length"] / self._parameters["sample_rate"]
-        made = {"mel": name + ".npy", "frames": frames, "seconds": round(seconds, 6)}
+        frames, seconds = int(mel.shape[1]), round(sound.seconds, 6)
+        made = {"mel": name + ".npy", "frames": frames, "seconds": seconds}
         how = {"parameters": self._hash, "device": self._device}
         self._shelf.note({"audio": name, **facts, **made, **how})
         self._counts.computed += 1
@@ -655,7 +667,9 @@ class Work:
         if self._graph is None:
             torch = load(onednn_off=self._order["onednn_off"])
             device, self._device, why = choose(torch, self._order["device"], self._parameters)
-            self._line.tell("device", device=self._device, reason=why)
+            self._line.tell("device", device=self._device)
+            if why:
+                self._bar.note(f"computing on the CPU: {why}")
             self._graph = Spectrograph(torch, self._parameters, device)
         return self._graph
 
