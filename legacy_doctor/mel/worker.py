@@ -394,8 +394,12 @@ class Shelf:
         except OSError as error:
             self._lock.close()
             raise Refused(f"{self.folder}: another run is at work there") from error
-        with _refusing(self._path):
-            self._load()
+        try:
+            with _refusing(self._path):
+                self._load()
+        except BaseException:
+            self._lock.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
