@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import cmath
+import ctypes
 import errno
 import fcntl
+import importlib.util
 import json
 import math
 import os
@@ -381,6 +383,88 @@ class TestRecord:
         with pytest.raises(SystemExit):
             line.tell("failed")
         os.close(writer)
+
+
+class Mel:
+    """Six numbers in memory, as a tensor has them."""
+
+    shape = (2, 3)
+
+    def __init__(self) -> None:
+        self._memory = (ctypes.c_float * 6)(1, 2, 3, 4, 5, 6)
+
+    def numel(self) -> int:
+        return 6
+
+    def data_ptr(self) -> int:
+        return ctypes.addressof(self._memory)
+
+
+class TestRun:
+    """The whole program but for torch, which stands at the door only."""
+
+    @pytest.fixture(autouse=True)
+    def _no_torch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Graph:
+            def mel(self, sound: worker.Sound) -> Mel:
+                if not sound.data:
+                    raise RuntimeError("out of memory\nTried to allocate")
+                return Mel()
+
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+        monkeypatch.setattr(worker, "load", lambda onednn_off: None)
+        monkeypatch.setattr(worker, "choose", lambda *_: ("cpu", "cpu", "no GPU"))
+        monkeypatch.setattr(worker, "Spectrograph", lambda *_: Graph())
+
+    def run(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, list[Any]]:
+        with (folder / "record").open("wb") as record:
+            order = {
+                "audio": str(folder / "audio"),
+                "out": str(folder / "mels"),
+                "device": "auto",
+                "onednn_off": False,
+                "parameters": {"n_mels": 2},
+                "record": record.fileno(),
+            }
+            monkeypatch.setattr(sys, "argv", ["worker.py", json.dumps(order)])
+            code = worker.main()
+        return code, [json.loads(line) for line in (folder / "record").read_text().splitlines()]
+
+    def test_once_again_and_touched(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = tone(tmp_path / "audio/a.wav", seconds=0.01)
+        totals = {"event": "totals", "computed": 1, "kept": 0, "failed": 0}
+        device = {"event": "device", "device": "cpu"}
+        assert self.run(tmp_path, monkeypatch) == (0, [device, totals])
+        assert mel_of(tmp_path / "mels/a.wav.npy") == [[1, 2, 3], [4, 5, 6]]
+        assert capsys.readouterr().err == "note: computing on the CPU: no GPU\n"
+        for _ in range(2):
+            kept = {**totals, "computed": 0, "kept": 1}
+            assert self.run(tmp_path, monkeypatch) == (0, [kept])
+            os.utime(path, (1, 1))
+
+    def test_what_fails(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "audio").mkdir()
+        (tmp_path / "audio/a.wav").write_bytes(riff(form(1, 16), (b"data", b"")))
+        (tmp_path / "audio/b.wav").symlink_to("b.wav")
+        os.mkfifo(tmp_path / "audio/c.wav")
+        code, told = self.run(tmp_path, monkeypatch)
+        assert code == 1
+        assert [line["reason"] for line in told if line["event"] == "failed"] == [
+            "torch fails on it (out of memory)",
+            "cannot be read (Too many levels of symbolic links)",
+            "not a regular file",
+        ]
+
+    def test_what_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "audio").mkdir()
+        code, told = self.run(tmp_path, monkeypatch)
+        assert (code, told[0]["event"]) == (2, "refused")
+        assert told[0]["reason"].endswith("no audio files below it")
+        monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+        code, told = self.run(tmp_path, monkeypatch)
+        assert (code, told[0]["reason"]) == (2, "torch is not installed there")
 
 
 # In a real torch
