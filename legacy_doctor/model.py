@@ -204,6 +204,8 @@ class OverrideKind(str, Enum):
     """Silences a check; the crash stays."""
     DEAD = "dead"
     """Nothing reads it any more."""
+    DISARM = "disarm"
+    """Switches off what a treatment of ours put in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

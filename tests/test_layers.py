@@ -21,6 +21,7 @@ ARROWS = {
     "environment": {*WORDS, "process", "environment"},
     "knowledge": {*WORDS, "knowledge"},
     "diagnosis": {*WORDS, "knowledge", "diagnosis"},
+    "mel": set(),  # runs inside the target
     "probe": {*WORDS, "process", "binary", "probe"},
     "treatment": {*WORDS, "process", "knowledge", "treatment"},
     "hook": {*WORDS, "treatment", "hook"},
@@ -28,7 +29,7 @@ ARROWS = {
     "cli": {
         *WORDS,
         *("binary", "cpu", "environment", "knowledge", "diagnosis", "probe", "treatment"),
-        *("hook", "report", "cli"),
+        *("mel", "hook", "report", "cli"),
     },
     "__main__": {"cli"},
     "__init__": set(),
