@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import check, probe, replay
+from benchmarks import check, probe, replay, treat
 
-SUITES = {"check": check.run, "probe": probe.run}
+SUITES = {"check": check.run, "probe": probe.run, "treat": treat.run}
 
 
 def main(arguments: list[str]) -> int:

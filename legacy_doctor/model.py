@@ -204,6 +204,8 @@ class OverrideKind(str, Enum):
     """Silences a check; the crash stays."""
     DEAD = "dead"
     """Nothing reads it any more."""
+    DISARM = "disarm"
+    """Switches off what a treatment of ours put in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -703,3 +705,40 @@ class Report:
         if self.fail_on is None:
             return False
         return any(finding.severity.rank <= self.fail_on.rank for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a treatment, as it is told."""
+
+    id: str
+    """What `--only` and `--skip` call it: `packages`, `patch:<id>`, `pins`."""
+    title: str
+    reasons: tuple[str, ...] = ()
+    grade: Grade | None = None
+    costs: tuple[str, ...] = ()
+    """What stops working, or stays dangerous."""
+    commands: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    diff: str = ""
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """A treatment from plan to outcome: all that a formatter may see of it."""
+
+    report: Report
+    """The diagnosis it answers."""
+    steps: tuple[Step, ...]
+    untreated: tuple[Finding, ...] = ()
+    """Findings that no step cures."""
+    probes: tuple[str, ...] = ()
+    """Distributions that are probed again afterwards."""
+    applied: bool = False
+    runs: tuple[int, ...] = ()
+    """Numbers of the journal's runs; empty where nothing had to be changed."""
+    outcome: Report | None = None
+    """The diagnosis afterwards."""
+    remarks: tuple[str, ...] = ()
+    """What was brought to an end first, what the installer still misses."""

@@ -21,11 +21,15 @@ ARROWS = {
     "environment": {*WORDS, "process", "environment"},
     "knowledge": {*WORDS, "knowledge"},
     "diagnosis": {*WORDS, "knowledge", "diagnosis"},
+    "mel": set(),  # runs inside the target
     "probe": {*WORDS, "process", "binary", "probe"},
+    "treatment": {*WORDS, "process", "knowledge", "treatment"},
+    "hook": {*WORDS, "treatment", "hook"},
     "report": {*WORDS, "report"},
     "cli": {
         *WORDS,
-        *("binary", "cpu", "environment", "knowledge", "diagnosis", "probe", "report", "cli"),
+        *("binary", "cpu", "environment", "knowledge", "diagnosis", "probe", "treatment"),
+        *("mel", "hook", "report", "cli"),
     },
     "__main__": {"cli"},
     "__init__": set(),

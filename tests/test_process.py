@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,76 @@ def test_what_cannot_be_started(
         path.chmod(mode)
     with pytest.raises(error):
         process.ask([str(path)])
+
+
+def test_work_keeps_all_that_was_said_in_order() -> None:
+    seen: list[str] = []
+    code = "import os; os.write(1, b'one\\n'); os.write(2, b'two\\n'); os.write(1, b'thr\\xffe')"
+    answer = process.work(python(code), watch=seen.append)
+    assert answer == (0, "", "one\ntwo\nthr\N{REPLACEMENT CHARACTER}e")
+    assert seen == ["one\n", "two\n", "thr\N{REPLACEMENT CHARACTER}e"]
+
+
+@pytest.mark.parametrize(("code", "status", "name"), ENDINGS.values(), ids=ENDINGS)
+def test_how_work_ended(code: str, status: int, name: str | None) -> None:
+    answer = process.work(python(code), env={"LC_ALL": "C"})
+    assert (answer.status, answer.signal) == (status, name)
+
+
+def test_work_that_cannot_be_started(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        process.work([str(tmp_path / "none")])
+
+
+STUBBORN = """
+import os, signal, subprocess, sys, time
+if sys.argv[1] == "stubborn":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+child = subprocess.Popen(["sleep", "60"])
+print(os.getpid(), child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("kind", ["willing", "stubborn"])
+def test_interrupted_work_ends_with_all_that_it_started(kind: str) -> None:
+    pids: list[int] = []
+
+    def interrupt(line: str) -> None:
+        pids.extend(map(int, line.split()))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        process.work([*python(STUBBORN), kind], watch=interrupt, grace=0.3)
+    assert len(pids) == 2
+    for pid in pids:
+        _gone(pid)
+
+
+def _gone(pid: int) -> None:
+    """Wait until it is no more, or only waits to be buried by somebody else."""
+    for _ in range(100):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        if state == "Z":
+            return
+        time.sleep(0.05)
+    pytest.fail(f"process {pid} is still alive")
+
+
+def test_work_that_ended_before_it_was_interrupted() -> None:
+    def late(_: str) -> None:
+        time.sleep(0.3)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        process.work(python("print(1)"), watch=late)
+
+
+def test_a_descriptor_is_held_until_the_end(tmp_path: Path) -> None:
+    with (tmp_path / "lock").open("w") as lock:
+        code = f"import os; os.fstat({lock.fileno()}); print('held')"
+        assert process.work(python(code), hold=[lock.fileno()]).stderr == "held\n"
+        assert process.work(python(code)).status == 1

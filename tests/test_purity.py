@@ -60,6 +60,16 @@ def _loaded(*arguments: str, cwd: Path) -> dict[str, list[str]]:
         ["run", sys.executable, "-c", "pass"],
         ["explain", "numpy", "--cpu", "nehalem"],
         ["pinsets", "list"],
+        ["fix", "--cpu", "phenom-ii", "--probe", "none"],
+        ["fix", "--apply", "--cpu", "phenom-ii", "--probe", "none", "--skip", "packages"],
+        ["undo"],
+        ["history"],
+        ["pins", "--cpu", "phenom-ii"],
+        ["patch", "list"],
+        ["patch", "show", "torch-dynamo-stub"],
+        ["patch", "status"],
+        ["patch", "apply", "torch-onednn-off"],
+        ["patch", "revert", "torch-onednn-off"],
     ],
     ids=" ".join,
 )
@@ -67,7 +77,9 @@ def test_no_command_loads_a_compiled_third_party_module(
     arguments: list[str], site: Site, tmp_path: Path
 ) -> None:
     site.install("numpy", "2.4.6")
-    target = ["--python", str(site.folder)] if arguments[0] in {"check", "explain", "probe"} else []
+    free = {"cpu", "run", "pinsets", "pins"}
+    bare = arguments[0] in free or arguments[:2] in (["patch", "list"], ["patch", "show"])
+    target = [] if bare else ["--python", str(site.folder)]
 
     loaded = _loaded(*arguments, *target, cwd=tmp_path)
 

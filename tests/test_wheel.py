@@ -44,7 +44,12 @@ def _tree() -> set[str]:
         if path.is_file() and "__pycache__" not in path.parts
     }
     data = {f"legacy_doctor/pinsets/{path.name}" for path in (ROOT / "pinsets").iterdir()}
-    return code | data
+    patches = {
+        f"legacy_doctor/{path.relative_to(ROOT)}"
+        for path in (ROOT / "patches").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    return code | data | patches
 
 
 @pytest.mark.parametrize("kind", ["direct", "by sdist"])

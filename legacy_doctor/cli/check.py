@@ -28,14 +28,7 @@ def _list_rules(context: click.Context, parameter: click.Parameter, value: bool)
 
 @click.command("check")
 @options.target_options
-@click.option(
-    "--probe",
-    "wanted",
-    type=click.Choice(config.PROBE),
-    help="What to run in a sandbox: nothing, what a rule flags or no pin-set covers, or all.  "
-    "[default: risky]",
-)
-@options.probe_options
+@options.probing_options
 @click.option(
     "--fail-on",
     type=click.Choice(config.FAIL_ON),
@@ -90,13 +83,8 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
     )
     patient = examination.examine(python, name, thorough=verify_files)
     severity = fail_on or settings.fail_on or Severity.ERROR.value
-    wish = probing.Wish(
-        wanted=wanted or settings.probe or "risky",
-        explicit=wanted is not None,
-        cpu_name=name,
-        use_cache=use_cache,
-        slots=slots,
-        seconds=seconds or settings.probe_seconds,
+    wish = probing.wish(
+        settings, name, wanted=wanted, use_cache=use_cache, slots=slots, seconds=seconds
     )
     report = diagnosed(patient, knowledge, ignores, wish, severity)
     return deliver(report, form, destination, color=color, verbose=verbose)

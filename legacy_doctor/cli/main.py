@@ -27,9 +27,15 @@ _COMMANDS: Final = {
     "check": "Tell what will break in an environment on this CPU, or a named one.",
     "cpu": "Show what this CPU, or a named one, can do and what is hidden.",
     "explain": "Tell the whole story of one distribution.",
+    "fix": "Make a plan that cures what check finds, and with --apply carry it out.",
+    "history": "List what was done to an environment.",
+    "mel": "Compute mel spectrograms once, ahead of training.",
+    "patch": "List, show, apply and revert the patches.",
+    "pins": "Print what to keep out on a CPU, for pip, uv or conda.",
     "pinsets": "List, show and compare the pin-sets.",
     "probe": "Import and use packages in a sandbox, and tell how it ended.",
     "run": "Run any command, with a report when it dies of a signal.",
+    "undo": "Put back what a fix or a patch changed, byte for byte.",
 }
 """Commands and their help: a command's module is imported only when the command is run."""
 

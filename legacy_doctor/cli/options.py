@@ -66,6 +66,23 @@ output_options = _apply(
     ]
 )
 
+installer_options = _apply(
+    [
+        click.option("--no-index", is_flag=True, help="Install from --find-links only."),
+        click.option(
+            "--find-links", multiple=True, metavar="PATH", help="Look for wheels here too."
+        ),
+        click.option(
+            "--prefer-binary", is_flag=True, help="Build from source where there is no wheel."
+        ),
+        click.option(
+            "--break-system-packages",
+            is_flag=True,
+            help="Treat an interpreter that its system manages.",
+        ),
+    ]
+)
+
 python_option = click.option(
     "--python",
     metavar="PATH",
@@ -98,10 +115,21 @@ probe_options = _apply(
     ]
 )
 
-target_options = _apply(
+probing_options = _apply(
     [
-        python_option,
-        cpu_option,
+        click.option(
+            "--probe",
+            "wanted",
+            type=click.Choice(["none", "risky", "all"]),
+            help="What to run in a sandbox: nothing, what a rule flags or no pin-set covers, or "
+            "all.  [default: risky]",
+        ),
+        probe_options,
+    ]
+)
+
+pinset_options = _apply(
+    [
         click.option(
             "--pinset",
             "pinsets",
@@ -119,3 +147,5 @@ target_options = _apply(
         ),
     ]
 )
+
+target_options = _apply([python_option, cpu_option, pinset_options])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from legacy_doctor.cli.config import Config
 from legacy_doctor.cpu import models
 from legacy_doctor.diagnosis import confirmation, selection
 from legacy_doctor.environment.fingerprint import Fingerprints
@@ -42,6 +43,26 @@ class Wish:
     use_cache: bool = True
     slots: int | None = None
     seconds: float | None = None
+
+
+def wish(  # noqa: PLR0913  one parameter an option
+    settings: Config,
+    cpu_name: str | None,
+    *,
+    wanted: str | None,
+    use_cache: bool,
+    slots: int | None,
+    seconds: float | None,
+) -> Wish:
+    """Return what the command line wants, and where it is silent, the configuration."""
+    return Wish(
+        wanted=wanted or settings.probe or "risky",
+        explicit=wanted is not None,
+        cpu_name=cpu_name,
+        use_cache=use_cache,
+        slots=slots,
+        seconds=seconds or settings.probe_seconds,
+    )
 
 
 def prove(

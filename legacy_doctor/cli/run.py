@@ -56,20 +56,24 @@ def command(words: tuple[str, ...], cpu_name: str | None, destination: Path | No
         return ended.status
     if ended.stopped == "interrupted" and ended.status == -signal.SIGINT:
         raise KeyboardInterrupt
-    target = _examined(program)
-    installed = distributions.read(target.site_packages).distributions if target else ()
-    name = Path(words[0]).name
-    result = session.judged(
-        Probe(id=name, distribution=name, imports=""),
-        ended,
-        Owners(installed),
-        player.label if player else "",
+    result = death(
+        Path(words[0]).name, ended, _examined(program), cpu, player.label if player else ""
     )
-    _tell(result, target.site_packages if target else (), cpu)
     if destination is not None:
         body = json.run_report(cpu, list(words), result)
         output.write(json.dump("run", __version__, body), destination)
     return 1
+
+
+def death(
+    name: str, ended: sandbox.Run, target: Interpreter | None, cpu: Cpu, emulated: str = ""
+) -> ProbeResult:
+    """Judge a command that died, tell it on stderr, and return the result."""
+    installed = distributions.read(target.site_packages).distributions if target else ()
+    probe = Probe(id=name, distribution=name, imports="")
+    result = session.judged(probe, ended, Owners(installed), emulated)
+    _tell(result, target.site_packages if target else (), cpu)
+    return result
 
 
 def _player(cpu_name: str | None) -> emulator.Emulator | None:

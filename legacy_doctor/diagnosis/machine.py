@@ -115,7 +115,7 @@ def dispatch_override(patient: Patient, knowledge: Knowledge) -> Iterator[Findin
     """A variable makes a library use instructions that this CPU lacks, or hides its check."""
     del knowledge
     for override in patient.overrides:
-        if override.kind is OverrideKind.DEAD:
+        if override.kind in {OverrideKind.DEAD, OverrideKind.DISARM}:
             continue
         missing = patient.cpu.missing(override.needs)
         problem = _problem(override, missing)
@@ -131,6 +131,15 @@ def dead_override(patient: Patient, knowledge: Knowledge) -> Iterator[Finding]:
         if override.kind is OverrideKind.DEAD:
             effect = override.effect
             yield _override("dead-override", override, Severity.WARNING, effect, patient)
+
+
+def disarmed_guard(patient: Patient, knowledge: Knowledge) -> Iterator[Finding]:
+    """A variable switches off what `legacy-doctor fix` put in."""
+    del knowledge
+    for override in patient.overrides:
+        if override.kind is OverrideKind.DISARM and any(map(patient.get, override.readers)):
+            effect = override.effect
+            yield _override("disarmed-guard", override, Severity.WARNING, effect, patient)
 
 
 def _problem(override: Override, missing: frozenset[str]) -> str | None:

@@ -29,6 +29,7 @@ RULES: Final = (
     Rule("hidden-features", machine.hidden_features),
     Rule("dispatch-override", machine.dispatch_override),
     Rule("dead-override", machine.dead_override),
+    Rule("disarmed-guard", machine.disarmed_guard),
     Rule("overwriting-distributions", packages.overwriting_distributions),
     Rule("broken-pin", packages.broken_pin),
     Rule("no-working-wheel", packages.no_working_wheel),

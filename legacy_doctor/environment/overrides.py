@@ -31,6 +31,8 @@ class Variable:
     source: str
     accepts: str = ""
     parser: Parser | None = None
+    counts: Callable[[str], bool] = bool
+    """Tells whether a value does anything at all."""
 
     def read(self, value: str) -> Override:
         """Return what `value` means for this variable."""
@@ -55,8 +57,8 @@ def found(environ: Mapping[str, str]) -> tuple[Override, ...]:
 
 def _found(environ: Mapping[str, str]) -> Iterator[Override]:
     for variable in VARIABLES:
-        value = environ.get(variable.name, "")
-        if value and (variable.name != "GLIBC_TUNABLES" or "glibc.cpu.hwcaps" in value):
+        value = environ.get(variable.name)
+        if value is not None and variable.counts(value):
             yield variable.read(value)
 
 
@@ -205,6 +207,8 @@ _MKL_ISAS: Final = {
 }
 
 _TORCH: Final = ("torch",)
+_GUARD: Final = ("legacy-doctor-torch-guard",)
+"""What the patch torch-onednn-off installs."""
 _MKL: Final = ("torch", "mkl", "tensorflow", "ctranslate2")
 
 VARIABLES: Final = (
@@ -374,9 +378,32 @@ VARIABLES: Final = (
         kind=OverrideKind.CEILING,
         values={},
         parser=_anything,
+        counts=lambda value: "glibc.cpu.hwcaps" in value,
         accepts="glibc.cpu.hwcaps=-AVX2,... (case-sensitive)",
         readers=(),
         effect="lowers glibc's own string functions only; no Python package looks at it",
         source="glibc manual, Tunables, glibc.cpu.hwcaps",
+    ),
+    Variable(
+        name="TORCH_DEVICE_BACKEND_AUTOLOAD",
+        kind=OverrideKind.DISARM,
+        values={},
+        parser=_anything,
+        counts=lambda value: value != "1",  # set to nothing switches it off too
+        accepts="1; anything else switches it off",
+        readers=_GUARD,
+        effect="torch does not load the guard that switches oneDNN off for this CPU",
+        source="PyTorch torch/__init__.py, _is_device_backend_autoload_enabled",
+    ),
+    Variable(
+        name="LEGACY_DOCTOR_DISABLE",
+        kind=OverrideKind.DISARM,
+        values={},
+        parser=_anything,
+        counts=lambda value: not {"1", "torch"}.isdisjoint(value.split(",")),
+        accepts="1, or names split by comma",
+        readers=_GUARD,
+        effect="the guard that switches oneDNN off for this CPU does nothing",
+        source="patches/torch-onednn-off/patch.toml, disarmed-by",
     ),
 )

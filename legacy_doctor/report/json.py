@@ -12,6 +12,7 @@ from typing import Any, Final
 from legacy_doctor.cpu import features
 from legacy_doctor.model import (
     Alternative,
+    Course,
     Cpu,
     Evidence,
     Fault,
@@ -163,6 +164,35 @@ def probing(value: Probing) -> dict[str, Any]:
         "obstacle": value.obstacle,
         "unplayable": list(features.ordered(value.unplayable)),
         "results": [probe_result(item) for item in value.results],
+    }
+
+
+def course(value: Course) -> dict[str, Any]:
+    """Return the body of `fix`: the plan, and what came of it."""
+    return {
+        "target": target(value.report.interpreter),
+        "cpu": cpu(value.report.cpu),
+        "findings": [finding(item) for item in value.report.findings],
+        "steps": [
+            {
+                "id": item.id,
+                "title": item.title,
+                "reasons": list(item.reasons),
+                "grade": item.grade.value if item.grade else None,
+                "costs": list(item.costs),
+                "commands": list(item.commands),
+                "files": [str(path) for path in item.files],
+                "diff": item.diff,
+                "remarks": list(item.remarks),
+            }
+            for item in value.steps
+        ],
+        "untreated": [finding(item) for item in value.untreated],
+        "probes": list(value.probes),
+        "applied": value.applied,
+        "runs": list(value.runs),
+        "remarks": list(value.remarks),
+        "outcome": None if value.outcome is None else report(value.outcome),
     }
 
 

@@ -190,7 +190,7 @@ class TestInterpreterNeeds:
         assert found.evidence == (Evidence(grade=Grade.SILICON, source="this run", detail=how),)
 
 
-FORCE, CHECKED, CEILING, MASK, DEAD = OverrideKind
+FORCE, CHECKED, CEILING, MASK, DEAD, DISARM = OverrideKind
 READ, UNREAD, ANYBODY = ("numpy",), ("absent",), ()
 
 
@@ -229,6 +229,7 @@ WEIGHTS = {
     "not understood": (override(FORCE, "", READ, understood=False), "info", "info"),
     "a ceiling not understood": (override(CEILING, "", READ, understood=False), "info", "info"),
     "dead: another rule": (override(DEAD, "", READ), None, None),
+    "disarms: another rule": (override(DISARM, "", READ), None, None),
 }
 
 
@@ -284,6 +285,45 @@ class TestOverrides:
             Severity.WARNING,
             "VAR=v: it does so",
         )
+
+    @pytest.mark.parametrize(
+        "environ",
+        [
+            pytest.param({"TORCH_DEVICE_BACKEND_AUTOLOAD": "0"}, id="torch loads no backends"),
+            pytest.param({"LEGACY_DOCTOR_DISABLE": "1"}, id="the doctor is switched off"),
+            pytest.param({"LEGACY_DOCTOR_DISABLE": "torch"}, id="for torch"),
+        ],
+    )
+    def test_a_guard_that_is_disarmed(self, environ: dict[str, str]) -> None:
+        found = overrides.found(environ)
+        guarded = patient(dist("torch"), dist("legacy-doctor-torch-guard"), overrides=found)
+        (said,) = machine.disarmed_guard(guarded, NOTHING)
+        ((name, value),) = environ.items()
+        assert (said.rule, said.severity, said.subject) == (
+            "disarmed-guard",
+            Severity.WARNING,
+            name,
+        )
+        assert said.message.startswith(f"{name}={value}: ")
+        assert said.affects == ("legacy-doctor-torch-guard",)
+        assert said.remedy is not None
+        assert said.remedy.commands == (f"unset {name}",)
+
+    @pytest.mark.parametrize(
+        ("installed", "environ"),
+        [
+            pytest.param(["torch"], {"LEGACY_DOCTOR_DISABLE": "1"}, id="no guard"),
+            pytest.param(["legacy-doctor-torch-guard"], {}, id="nothing set"),
+            pytest.param(
+                ["legacy-doctor-torch-guard"],
+                {"TORCH_DEVICE_BACKEND_AUTOLOAD": "1", "OPENBLAS_CORETYPE": "Haswell"},
+                id="other things set",
+            ),
+        ],
+    )
+    def test_a_guard_that_is_not(self, installed: list[str], environ: dict[str, str]) -> None:
+        who = patient(*map(dist, installed), overrides=overrides.found(environ))
+        assert list(machine.disarmed_guard(who, NOTHING)) == []
 
     @pytest.mark.parametrize(
         ("environ", "who", "said"),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from legacy_doctor.cpu import features
 from legacy_doctor.environment import overrides
+from legacy_doctor.knowledge import patches
 from legacy_doctor.model import OverrideKind
 
 AVX2 = "avx avx2 fma"
@@ -77,6 +78,8 @@ VALUES: dict[str, tuple[str, str, str | None]] = {
     "conda, a CPU": ("CONDA_OVERRIDE_ARCHSPEC", "nehalem", V2),
     "conda, a level": ("CONDA_OVERRIDE_ARCHSPEC", "x86_64_v3", V3),
     "conda, nonsense": ("CONDA_OVERRIDE_ARCHSPEC", "m68k", UNKNOWN),
+    "torch, loads no backends": ("TORCH_DEVICE_BACKEND_AUTOLOAD", "0", ""),
+    "the doctor, switched off": ("LEGACY_DOCTOR_DISABLE", "1", ""),
     "glibc": ("GLIBC_TUNABLES", "glibc.malloc.check=1:glibc.cpu.hwcaps=-AVX2", ""),
 }
 
@@ -101,6 +104,7 @@ KINDS = {
     "MKL_ENABLE_INSTRUCTIONS ARROW_USER_SIMD_LEVEL GLIBC_TUNABLES",
     "mask": "POLARS_SKIP_CPU_CHECK OPENCV_SKIP_CPU_BASELINE_CHECK",
     "dead": "MKL_DEBUG_CPU_TYPE",
+    "disarm": "TORCH_DEVICE_BACKEND_AUTOLOAD LEGACY_DOCTOR_DISABLE",
 }
 
 
@@ -116,12 +120,38 @@ PASSED_OVER = {
     "variables of no concern": {"PATH": "/bin", "OPENBLAS_NUM_THREADS": "4"},
     "another case of the name": {"openblas_coretype": "Haswell"},
     "glibc's tunables of other things": {"GLIBC_TUNABLES": "glibc.malloc.check=3"},
+    "torch told what it does anyway": {"TORCH_DEVICE_BACKEND_AUTOLOAD": "1"},
+    "the doctor, switched off for others": {"LEGACY_DOCTOR_DISABLE": "torchaudio,datasets"},
+    "the doctor, switched off by nothing": {"LEGACY_DOCTOR_DISABLE": "0"},
 }
 
 
 @pytest.mark.parametrize("environ", PASSED_OVER.values(), ids=PASSED_OVER)
 def test_what_is_passed_over(environ: dict[str, str]) -> None:
     assert overrides.found(environ) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("TORCH_DEVICE_BACKEND_AUTOLOAD", "", id="torch takes only a 1 for yes"),
+        pytest.param("TORCH_DEVICE_BACKEND_AUTOLOAD", "true", id="not even this"),
+        pytest.param("LEGACY_DOCTOR_DISABLE", "datasets,torch", id="torch among others"),
+    ],
+)
+def test_the_guard_is_disarmed_by(name: str, value: str) -> None:
+    (override,) = overrides.found({name: value})
+    assert (override.kind, override.value) == (OverrideKind.DISARM, value)
+
+
+def test_the_patch_names_what_disarms_it() -> None:
+    """What patch.toml says and what is looked for are one list."""
+    guard = patches.find("torch-onednn-off")
+    for setting in guard.disarmed_by:
+        name, _, value = setting.partition("=")
+        (override,) = overrides.found({name: value})
+        assert guard.provides is not None
+        assert override.readers == (guard.provides.name,)
 
 
 def test_variables_are_told_in_the_order_of_their_names() -> None:

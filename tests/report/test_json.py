@@ -12,9 +12,13 @@ import jsonschema
 import pytest
 
 from legacy_doctor.cli import cpu as cpu_command
+from legacy_doctor.cli import history as history_command
+from legacy_doctor.cli import patch as patch_command
 from legacy_doctor.cpu import models
 from legacy_doctor.diagnosis import stories
+from legacy_doctor.knowledge import patches
 from legacy_doctor.model import (
+    Course,
     FaultKind,
     Frame,
     Grade,
@@ -27,11 +31,15 @@ from legacy_doctor.model import (
     Report,
     Severity,
     Standing,
+    Step,
     When,
     Witness,
 )
 from legacy_doctor.report import beliefs
 from legacy_doctor.report import json as documents
+from legacy_doctor.treatment.journal import Entry
+from legacy_doctor.treatment.patching import State
+from legacy_doctor.treatment.run import STATES
 from tests.diagnosis.patients import PHENOM, alternative, cpu, dist, knowing, patient, pin, pinset
 from tests.diagnosis.probed import PHENOM_PLAYED, UMATH, died, fault, raised, ran
 from tests.report.test_beliefs import WHOLE
@@ -120,6 +128,24 @@ ENDS = (
     ran("x", "illegal-instruction", fault=BARE_FAULT),
     raised("x", "", "x/__init__.py"),
     ran("x", overrides=(("OPENBLAS_CORETYPE", "Haswell"),), cached=True, leftovers=2, reason="r"),
+)
+
+STEPS = (
+    Step(
+        id="packages",
+        title="install numpy<2.4",
+        reasons=("numpy: dies on import",),
+        costs=("load_dataset raises",),
+        commands=("pip install 'numpy<2.4'",),
+        remarks=("resolved together",),
+    ),
+    *(
+        Step(
+            id="patch:torch-onednn-off", title="t", grade=grade, files=(Path("/venv/x"),), diff="+"
+        )
+        for grade in Grade
+    ),
+    Step(id="pins", title="t"),
 )
 
 DOCUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -214,6 +240,63 @@ DOCUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
             "new": documents.pinset_header(WHOLE),
             "changes": [change._asdict() for change in CHANGED],
         },
+    ),
+    "fix, nothing to do": ("fix", documents.course(Course(report=report(), steps=()))),
+    "fix, a plan": (
+        "fix",
+        documents.course(
+            Course(report=report(NUMPY), steps=STEPS, untreated=(VARIABLE,), probes=("numpy",))
+        ),
+    ),
+    "fix, done": (
+        "fix",
+        documents.course(
+            Course(
+                report=report(NUMPY),
+                steps=STEPS,
+                applied=True,
+                runs=(1, 2),
+                outcome=report(VARIABLE),
+                remarks=("run 1 was interrupted",),
+            )
+        ),
+    ),
+    "undo": (
+        "undo",
+        {"prefix": "/venv", "undone": [2, 1], "runs": [3, 4], "remarks": ["it was finished"]},
+    ),
+    "history": (
+        "history",
+        {
+            "prefix": "/venv",
+            "runs": [
+                history_command._entry(Entry(number=1, state="damaged", problem="truncated")),
+                *(
+                    history_command._entry(
+                        Entry(
+                            number=2,
+                            state=state,
+                            command="fix --apply",
+                            began="2026-11-26T05:34:07+00:00",
+                            undoes=1,
+                            undone_by=3,
+                            paths=(Path("/venv/pip.conf"),),
+                            extra={"packages": {}},
+                        )
+                    )
+                    for state in STATES
+                ),
+            ],
+        },
+    ),
+    "patch-list": (
+        "patch-list",
+        {"patches": [patch_command._plain(item) for item in patches.every()]},
+    ),
+    "patch-show": ("patch-show", {"patch": patch_command._plain(patches.every()[0])}),
+    "patch-status": (
+        "patch-status",
+        {"patches": [{"id": "x", "state": state.value, "why": "w"} for state in State]},
     ),
 }
 
@@ -317,6 +400,8 @@ def test_the_words_of_the_schema_are_those_of_the_house() -> None:
     assert kinds == [item.value for item in FaultKind]
     outcomes = words["probe-result"]["properties"]["outcome"]["enum"]
     assert outcomes == [item.value for item in Outcome]
+    states = words["patch-status"]["properties"]["patches"]["items"]["properties"]["state"]["enum"]
+    assert states == [item.value for item in State]
 
 
 @pytest.mark.parametrize(

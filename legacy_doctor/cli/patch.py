@@ -1,0 +1,155 @@
+"""`legacy-doctor patch`: the patches, how an environment stands to them, and single ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from legacy_doctor import __version__
+from legacy_doctor.cli import options, output, treated
+from legacy_doctor.cli.ward import Ward
+from legacy_doctor.knowledge import patches
+from legacy_doctor.knowledge.patches import Patch
+from legacy_doctor.report import chart, json, layout
+from legacy_doctor.treatment import application, installer
+from legacy_doctor.treatment.steps import FileStep
+
+
+@click.group("patch")
+def command() -> None:
+    """List, show, apply and revert the patches."""
+
+
+@command.command("list")
+@options.output_options
+def list_command(form: str, destination: Path | None, *, color: bool | None) -> int:
+    """List the patches, the recommended ones first."""
+    found = patches.every()
+    if form == "json":
+        body = {"patches": [_plain(item) for item in found]}
+        output.write(json.dump("patch-list", __version__, body), destination)
+        return 0
+    rows = [("patch", "for", "what it does")]
+    rows += [(item.id, _target(item), _title(item)) for item in found]
+    output.show(lambda page: chart.table(rows, page), destination, color=color)
+    return 0
+
+
+@command.command("show")
+@click.argument("patch_id", metavar="ID")
+@options.output_options
+def show_command(patch_id: str, form: str, destination: Path | None, *, color: bool | None) -> int:
+    """Show what a patch does, for whom, at what price, and why that is believed."""
+    patch = patches.find(patch_id)
+    if form == "json":
+        output.write(json.dump("patch-show", __version__, {"patch": _plain(patch)}), destination)
+    else:
+        output.show(lambda page: _told(patch, page), destination, color=color)
+    return 0
+
+
+@command.command("status")
+@options.python_option
+@options.output_options
+def status_command(
+    python: str | None, form: str, destination: Path | None, *, color: bool | None
+) -> int:
+    """Tell how an environment stands to every patch."""
+    place = treated.ward(python).place()
+    found = [(item, place.standing(item)) for item in patches.every()]
+    if form == "json":
+        entries = [{"id": p.id, "state": s.state.value, "why": s.why} for p, s in found]
+        output.write(json.dump("patch-status", __version__, {"patches": entries}), destination)
+        return 0
+    rows = [("patch", "state", "why"), *((p.id, s.state.value, s.why) for p, s in found)]
+    output.show(lambda page: chart.table(rows, page), destination, color=color)
+    return 0
+
+
+@command.command("apply")
+@click.argument("patch_id", metavar="ID")
+@options.python_option
+@click.option("--diff", "shown", is_flag=True, help="Show the changes and make none.")
+def apply_command(patch_id: str, python: str | None, *, shown: bool) -> int:
+    """Apply one patch; nothing happens where it is applied already."""
+    patch = patches.find(patch_id)
+    ward = treated.ward(python)
+    return _carry_out(ward, ward.place().apply(patch), f"patch apply {patch.id}", shown=shown)
+
+
+@command.command("revert")
+@click.argument("patch_id", metavar="ID")
+@options.python_option
+@click.option("--diff", "shown", is_flag=True, help="Show the changes and make none.")
+def revert_command(patch_id: str, python: str | None, *, shown: bool) -> int:
+    """Take one patch back, also one that was made by hand beside its original."""
+    patch = patches.find(patch_id)
+    ward = treated.ward(python)
+    return _carry_out(ward, ward.place().revert(patch), f"patch revert {patch.id}", shown=shown)
+
+
+def _carry_out(ward: Ward, steps: Iterable[FileStep], name: str, *, shown: bool) -> int:
+    steps = tuple(steps)
+    prefix = ward.interpreter.prefix
+    if shown:
+        output.write(application.diff(steps, prefix), None)
+        return 0
+    installer.refuse(ward.interpreter)
+    for remark in ward.recover():
+        click.echo(remark, err=True)
+    number = ward.change(steps, name)
+    if number is None:
+        click.echo(f"{prefix}: nothing to do, it is so already")
+        return 0
+    files = "1 file" if len(steps) == 1 else f"{len(steps)} files"
+    click.echo(
+        f"{prefix}: {files} changed, journaled as run {number} (legacy-doctor undo {number})"
+    )
+    return 0
+
+
+def _target(patch: Patch) -> str:
+    return f"{patch.distribution}{patch.versions}"
+
+
+def _title(patch: Patch) -> str:
+    return patch.title if patch.recommended else f"{patch.title} (offered, not recommended)"
+
+
+def _told(patch: Patch, page: layout.Page) -> list[layout.Line]:
+    facts = [
+        ("for", _target(patch)),
+        ("by", patch.kind.value),
+        ("advice", "recommended" if patch.recommended else "offered, not recommended"),
+        ("instead", ", ".join(patch.instead)),
+        ("costs", patch.cost),
+        *(("danger", text) for text in patch.dangers),
+        ("disarmed by", ", ".join(patch.disarmed_by)),
+        ("upstream", patch.upstream or ""),
+        *((item.grade.value, f"{item.source}: {item.detail}") for item in patch.evidence),
+    ]
+    told = list(layout.paragraph(page, "", f"{patch.id}: {patch.title}", style="bold"))
+    for name, text in facts:
+        if text:
+            told += layout.field(page, name, text)
+    return told
+
+
+def _plain(patch: Patch) -> dict[str, Any]:
+    return {
+        "id": patch.id,
+        "title": patch.title,
+        "distribution": patch.distribution,
+        "versions": patch.versions,
+        "kind": patch.kind.value,
+        "recommended": patch.recommended,
+        "cost": patch.cost,
+        "dangers": list(patch.dangers),
+        "instead": list(patch.instead),
+        "upstream": patch.upstream,
+        "disarmed_by": list(patch.disarmed_by),
+        "evidence": [json.evidence(item) for item in patch.evidence],
+    }

@@ -1,0 +1,3 @@
+legacy_doctor_autoload()
+del legacy_doctor_autoload, legacy_doctor_needs_guard
+del legacy_doctor_cpu, legacy_doctor_cpuid, legacy_doctor_cpuinfo
