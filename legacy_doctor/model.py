@@ -742,3 +742,5 @@ class Course:
     """The diagnosis afterwards."""
     remarks: tuple[str, ...] = ()
     """What was brought to an end first, what the installer still misses."""
+    options: tuple[str, ...] = ()
+    """Further words of the command line that this treatment is of."""

@@ -90,6 +90,7 @@ def _course(case: Case, words: dict[str, Any], *, applied: bool, exact: bool) ->
         probes=treatment.probes,
         applied=applied,
         remarks=remarks,
+        options=tuple(_said(words)),
     )
     if not applied or treatment.empty:
         return course
@@ -97,6 +98,17 @@ def _course(case: Case, words: dict[str, Any], *, applied: bool, exact: bool) ->
     complaints = () if treatment.packages.empty else ward.pharmacy.complaints()
     after = case.examine()[1]
     return replace(course, runs=runs, outcome=after, remarks=(*remarks, *complaints))
+
+
+def _said(words: dict[str, Any]) -> Iterator[str]:
+    """Yield the options that decide what the treatment is, as they are typed."""
+    for name in ("only", "skip", "find_links"):
+        for value in words[name]:
+            yield from (f"--{name.replace('_', '-')}", value)
+    flags = ("pins_only", "patches_only", "no_index", "prefer_binary", "break_system_packages")
+    yield from (f"--{name.replace('_', '-')}" for name in flags if words[name])
+    if words["wanted"]:
+        yield from ("--probe", words["wanted"])
 
 
 def _ward(patient: Patient, words: dict[str, Any]) -> Ward:
@@ -161,7 +173,8 @@ def _packages(step: PackageStep, ward: Ward) -> Step:
     what += [f"install {', '.join((*step.install, *step.alone))}"] if step.install else []
     remarks: tuple[str, ...] = ()
     if step.together:
-        remarks = (f"resolved together with {', '.join(step.together)}, which require them",)
+        require = "requires" if len(step.together) == 1 else "require"
+        remarks = (f"resolved together with {', '.join(step.together)}, which {require} them",)
     return Step(
         id=plan.PACKAGES,
         title="; ".join(what),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from legacy_doctor.environment import distributions
-from legacy_doctor.errors import DataError
+from legacy_doctor.errors import DataError, DoctorError
 from legacy_doctor.knowledge import patches
 from legacy_doctor.model import Distribution, Finding, Interpreter, Knowledge, Patient
 from legacy_doctor.treatment import files, installer, pharmacy, pins, plan, uvproject
@@ -145,9 +145,12 @@ class Ward:
             if not treatment.packages.empty:
                 run = self.pharmacy.apply(treatment.packages, command=command)
                 runs.append(run.number)
-            steps = [*self._patched(treatment), *_again(treatment.pins)]
-            extra = {_WITH: runs[0]} if runs else None
-            number = self._write(steps, command, extra)
+            try:
+                steps = [*self._patched(treatment), *_again(treatment.pins)]
+                extra = {_WITH: runs[0]} if runs else None
+                number = self._write(steps, command, extra)
+            except DoctorError as error:
+                raise _so_far(error, runs) from error
             runs += [] if number is None else [number]
         return tuple(runs)
 
@@ -212,6 +215,14 @@ class Ward:
     def history(self) -> tuple[Entry, ...]:
         """Return all runs, oldest first."""
         return self.journal.history()
+
+
+def _so_far(error: DoctorError, runs: Sequence[int]) -> DoctorError:
+    """Say what was done before it failed, and how to take that back."""
+    if not runs:
+        return error
+    done = f"the packages were changed before that: legacy-doctor undo {runs[0]} takes it back"
+    return DoctorError(f"{error}; {done}")
 
 
 def _again(steps: Sequence[FileStep]) -> list[FileStep]:

@@ -70,7 +70,7 @@ def _outcome(course: Course, page: Page) -> Iterator[Line]:
         yield from paragraph(page, "", f"Afterwards probed again: {names}.", style="dim")
     yield from paragraph(page, "", "Nothing was changed.")
     yield line()
-    yield from commands("Do it:", [f"legacy-doctor fix --apply{_words(course)}"])
+    yield from commands("Do it:", [f"legacy-doctor fix --apply{_words(course)}{_chosen(course)}"])
 
 
 def _done(course: Course, page: Page) -> Iterator[Line]:
@@ -93,6 +93,11 @@ def _done(course: Course, page: Page) -> Iterator[Line]:
     yield line()
     yield from commands("Undo:", [f"legacy-doctor undo{_python(course)}"])
     yield from commands("Look:", [f"legacy-doctor check{_words(course)}"])
+
+
+def _chosen(course: Course) -> str:
+    """The options by which it became this treatment and no other."""
+    return f" {shlex.join(course.options)}" if course.options else ""
 
 
 def _python(course: Course) -> str:

@@ -55,6 +55,13 @@ def test_a_plan_tells_reason_grade_cost_command_and_file() -> None:
     )
 
 
+def test_the_command_names_the_very_treatment_that_was_planned() -> None:
+    told = screen(options=("--only", "numpy", "--no-index", "--find-links", "my wheels"))
+    assert told.endswith(
+        "Do it: legacy-doctor fix --apply --only numpy --no-index --find-links 'my wheels'\n"
+    )
+
+
 def test_with_diff_the_changes_stand_in_place_of_the_names() -> None:
     told = screen(diff=True)
     assert "    --- /dev/null\n    +++ b/guard.py\n" in told
