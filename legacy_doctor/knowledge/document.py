@@ -19,6 +19,7 @@ from packaging.version import InvalidVersion, Version
 
 from legacy_doctor.cpu import features
 from legacy_doctor.errors import DataError, suggestion
+from legacy_doctor.model import Evidence, Grade
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -103,6 +104,13 @@ class Table:
         if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
             self.fail(key, f"expected a whole number, got {_shown(value)}")
         return value
+
+    def flag(self, key: str) -> bool:
+        """True or false; false where the key is absent."""
+        value = self._get(key)
+        if value is not None and not isinstance(value, bool):
+            self.fail(key, f"expected true or false, got {_shown(value)}")
+        return bool(value)
 
     def choice(self, key: str, allowed: Collection[str], default: str | None = None) -> str:
         """One of the allowed words."""
@@ -196,6 +204,19 @@ class Table:
             if not isinstance(item, dict):
                 self.fail(f"{key}[{index}]", f"expected a table, got {_shown(item)}")
             yield Table(item, self._file, self._at(f"{key}[{index}]"))
+
+
+def evidence(table: Table) -> tuple[Evidence, ...]:
+    """Read the evidence of one statement; none is an error."""
+    result = []
+    for item in table.tables("evidence"):
+        grade = item.choice("grade", [grade.value for grade in Grade])
+        source, detail = item.text("source"), item.text("detail", "")
+        result.append(Evidence(grade=Grade(grade), source=source, detail=detail))
+        item.finish()
+    if not result:
+        table.fail("evidence", "nothing is stated without evidence: add grade and source")
+    return tuple(result)
 
 
 def _shown(value: object) -> str:

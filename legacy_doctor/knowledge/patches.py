@@ -18,7 +18,7 @@ from packaging.specifiers import SpecifierSet
 from legacy_doctor.errors import UnknownNameError, suggestion
 from legacy_doctor.knowledge import catalogue, document
 from legacy_doctor.knowledge.document import Table
-from legacy_doctor.model import Cpu, Evidence, Grade, When
+from legacy_doctor.model import Cpu, Evidence, When
 
 FORMAT = 1
 """The one `schema` number that this reader understands."""
@@ -211,7 +211,7 @@ def read(folder: Path) -> Patch:
         kind=Kind(table.choice("kind", [item.value for item in Kind])),
         recommended=table.choice("advice", ("recommended", "offered")) == "recommended",
         cost=table.text("cost"),
-        evidence=_evidence(table),
+        evidence=document.evidence(table),
         conditions=tuple(map(_condition, table.tables("needed-by"))),
         dangers=table.texts("dangers"),
         instead=table.texts("instead"),
@@ -250,18 +250,6 @@ def _versions(table: Table) -> str:
     if value is None:
         table.fail("versions", "say for which versions it is right (like '>=2.5,<3'; '*' is any)")
     return value
-
-
-def _evidence(table: Table) -> tuple[Evidence, ...]:
-    result = []
-    for item in table.tables("evidence"):
-        grade = item.choice("grade", [grade.value for grade in Grade])
-        source, detail = item.text("source"), item.text("detail", "")
-        result.append(Evidence(grade=Grade(grade), source=source, detail=detail))
-        item.finish()
-    if not result:
-        table.fail("evidence", "nothing is stated without evidence: add grade and source")
-    return tuple(result)
 
 
 def _condition(table: Table) -> Condition:

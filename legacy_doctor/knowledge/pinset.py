@@ -9,8 +9,6 @@ from legacy_doctor.knowledge.document import Table
 from legacy_doctor.model import (
     Alternative,
     Conflict,
-    Evidence,
-    Grade,
     Incompatibility,
     Pin,
     PinSet,
@@ -69,7 +67,7 @@ def _pin(table: Table, label: str) -> Pin:
         first_bad=table.version("first-bad"),
         last_good=table.version("last-good"),
         alternatives=tuple(map(_alternative, table.tables("alternatives"))),
-        evidence=_evidence(table),
+        evidence=document.evidence(table),
         pinset=label,
     )
     if pin.broken is None and pin.good is None:
@@ -94,18 +92,6 @@ def _when(table: Table) -> When | None:
     return result
 
 
-def _evidence(table: Table) -> tuple[Evidence, ...]:
-    result = []
-    for item in table.tables("evidence"):
-        grade = item.choice("grade", [grade.value for grade in Grade])
-        source, detail = item.text("source"), item.text("detail", "")
-        result.append(Evidence(grade=Grade(grade), source=source, detail=detail))
-        item.finish()
-    if not result:
-        table.fail("evidence", "nothing is stated without evidence: add grade and source")
-    return tuple(result)
-
-
 def _alternative(table: Table) -> Alternative:
     result = Alternative(
         requirement=table.requirement("requirement"),
@@ -121,7 +107,7 @@ def _removal(table: Table, label: str) -> Removal:
     result = Removal(
         distribution=table.distribution("distribution"),
         reason=table.text("reason"),
-        evidence=_evidence(table),
+        evidence=document.evidence(table),
         pinset=label,
     )
     table.finish()
@@ -132,7 +118,7 @@ def _conflict(table: Table) -> Conflict:
     result = Conflict(
         distributions=table.distributions("distributions"),
         effect=table.text("effect"),
-        evidence=_evidence(table),
+        evidence=document.evidence(table),
     )
     if len(result.distributions) < 2:
         table.fail("distributions", "a conflict is between two distributions or more")
@@ -146,7 +132,7 @@ def _incompatibility(table: Table) -> Incompatibility:
         second=table.requirement("second"),
         effect=table.text("effect"),
         resolution=table.text("resolution"),
-        evidence=_evidence(table),
+        evidence=document.evidence(table),
     )
     table.finish()
     return result
@@ -156,7 +142,7 @@ def _soft_import(table: Table) -> SoftImport:
     result = SoftImport(
         distribution=table.distribution("distribution"),
         imports=table.distribution("imports"),
-        evidence=_evidence(table),
+        evidence=document.evidence(table),
     )
     table.finish()
     return result

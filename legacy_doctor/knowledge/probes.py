@@ -65,7 +65,7 @@ def _probe(table: Table) -> Probe:
         imports=table.text("imports"),
         use=table.text("use", ""),
         requires=table.distributions("requires"),
-        extra=_flag(table, "extra"),
+        extra=table.flag("extra"),
         seconds=_seconds(table),
     )
     if not re.fullmatch(rf"{re.escape(probe.distribution)}(/[a-z0-9]+(-[a-z0-9]+)*)?", probe.id):
@@ -80,13 +80,6 @@ def _seconds(table: Table) -> float:
     if seconds is not None and seconds < 1:
         table.fail("seconds", f"expected at least 1, got {seconds}")
     return float(SECONDS if seconds is None else seconds)
-
-
-def _flag(table: Table, key: str) -> bool:
-    value = table._get(key)  # noqa: SLF001  no other file of ours says true or false
-    if value is not None and not isinstance(value, bool):
-        table.fail(key, f"expected true or false, got {type(value).__name__} {value!r}")
-    return bool(value)
 
 
 def _compile(table: Table, key: str, source: str) -> None:

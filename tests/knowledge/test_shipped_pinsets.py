@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import sys
@@ -18,7 +19,7 @@ from legacy_doctor.cpu import features, models
 from legacy_doctor.diagnosis import rules
 from legacy_doctor.diagnosis.specifiers import admits, compatible
 from legacy_doctor.errors import DataError
-from legacy_doctor.knowledge import catalogue, pinset
+from legacy_doctor.knowledge import catalogue, document, pinset
 from legacy_doctor.model import (
     Distribution,
     Finding,
@@ -470,7 +471,7 @@ def test_the_schema_has_all_keys_that_the_reader_asks_for() -> None:
     asked = set(
         re.findall(
             r"""\b(?:table|item|when|target)\.\w+\(\s*"([a-z-]+)\"""",
-            Path(pinset.__file__).read_text("utf-8"),
+            Path(pinset.__file__).read_text("utf-8") + inspect.getsource(document.evidence),
         )
     )
     known = set().union(*(_properties(kind) for kind in FULL))
