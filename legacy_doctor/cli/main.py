@@ -84,12 +84,13 @@ class Commands(click.Group):
 )
 @click.pass_context
 def group(context: click.Context) -> int | None:
-    """Examine a Python environment on an old x86 CPU: what will break, why, and what to do.
+    """Examine and treat a Python environment on an old x86 CPU: what breaks, why, and the cure.
 
     \b
     Examples:
       legacy-doctor check                     this environment, this CPU
       legacy-doctor check --cpu phenom-ii     ... on a CPU you do not have here
+      legacy-doctor fix --cpu phenom-ii       what would cure it; --apply does it
       legacy-doctor explain numpy             the whole story of one package
       legacy-doctor cpu                       what this CPU can do
     """  # noqa: D301
