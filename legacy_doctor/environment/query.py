@@ -26,7 +26,7 @@ def describe():
 
     venv = venv_of(sys.executable)
     prefix = venv or sys.prefix
-    folders = site.getsitepackages([prefix])
+    folders = site.getsitepackages([prefix]) if venv is None else venv_folders(sysconfig, venv)
     if venv is None or inherits_system(venv):
         # Without `site`, sys.prefix is still the one of the base interpreter.
         folders += [p for p in user_site(site) if p not in folders]
@@ -50,6 +50,18 @@ def venv_of(executable):
         if os.path.isfile(os.path.join(folder, "pyvenv.cfg")):
             return folder
     return None
+
+
+def venv_folders(sysconfig, venv):
+    """Return the site-packages of a virtual environment.
+
+    Not by `site`: Debian's and Ubuntu's answers with dist-packages where `-S` keeps it from seeing
+    that this is a virtual environment.
+    """
+    scheme = "nt" if os.name == "nt" else "posix_prefix"
+    base = {"base": venv, "platbase": venv}
+    found = [sysconfig.get_path(kind, scheme, base) for kind in ("purelib", "platlib")]
+    return list(dict.fromkeys(found))
 
 
 def inherits_system(venv):

@@ -29,6 +29,25 @@ def test_it_answers_when_it_is_run_by_path(site: Site) -> None:
     assert facts["site_packages"] == [str(site.packages)]
 
 
+@pytest.mark.parametrize(
+    "python",
+    [sys.executable, *sorted(map(str, Path("/usr/bin").glob("python3.[0-9]*[0-9]")))],
+)
+def test_a_virtual_environment_has_site_packages_also_by_a_distributions_python(
+    python: str, tmp_path: Path
+) -> None:
+    """Debian's `site` would answer with dist-packages, which no virtual environment has."""
+    venv = tmp_path / "venv"
+    subprocess.run([python, "-m", "venv", "--without-pip", str(venv)], check=True)
+    (folder,) = venv.glob("lib/python3*/site-packages")
+
+    done = subprocess.run(
+        [venv / "bin/python", "-I", "-S", query.__file__], capture_output=True, check=True
+    )
+
+    assert json.loads(done.stdout)["site_packages"] == [str(folder)]
+
+
 def test_it_answers_in_this_process_what_it_answers_in_another(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
