@@ -34,14 +34,23 @@ def show(lines: Lines, output: Path | None, *, color: bool | None) -> None:
 
 
 def write(text: str, output: Path | None) -> None:
-    """Print `text`, or put it whole into a file: never half a report."""
+    """Print `text`, or put it whole into a file: never half a report.
+
+    What is no regular file (/dev/null, a pipe) is written to and never replaced.
+    """
     if output is None:
         click.echo(text, nl=not text.endswith("\n"), color=True)
         return
+    text = text if text.endswith("\n") else f"{text}\n"
     try:
+        if output.exists() and not output.is_file():
+            output.write_text(text, encoding="utf-8")
+            return
+        # A link stays a link: what it leads to is replaced.
+        output = output.resolve()
         folder = output.parent
         with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
-            file.write(text if text.endswith("\n") else text + "\n")
+            file.write(text)
         os.chmod(file.name, 0o666 & ~_umask())
         os.replace(file.name, output)
     except OSError as error:
