@@ -144,6 +144,7 @@ def prepare(patient: Patient, knowledge: Knowledge, wish: Wish) -> session.Setti
         seconds=wish.seconds,
         store=cache.Cache(cache.folder(os.environ) if wish.use_cache else None),
         fingerprint=fingerprints.of,
+        weight=fingerprints.weight,
     )
 
 

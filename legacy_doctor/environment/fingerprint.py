@@ -53,6 +53,10 @@ class Fingerprints:
             "startup": self._startup,
         }
 
+    def weight(self, name: str) -> int:
+        """Return how many files `name` and all that it may import have: more take longer."""
+        return sum(len(self._installed[item].files) for item in self._closure(name))
+
     def _closure(self, name: str) -> set[str]:
         """Return `name` and what it requires, extras and markers not weighed: too much is safe."""
         found: set[str] = set()

@@ -47,6 +47,8 @@ class Setting:
     """A limit that replaces every probe's own."""
     store: cache.Cache = field(default_factory=lambda: cache.Cache(None))
     fingerprint: Callable[[str], object] = str
+    weight: Callable[[str], int] = len
+    """How long the probes of a distribution may take, beside those of others."""
 
     @property
     def how(self) -> str:
@@ -93,6 +95,8 @@ def run(
     for result in known.values():
         finished(result)
     fresh = [index for index in range(len(tasks)) if index not in known]
+    # The longest first: one that is left for the end would run alone while the other cores idle.
+    fresh.sort(key=lambda index: -setting.weight(tasks[index].probe.distribution))
     jobs = [_job(tasks[index], setting) for index in fresh]
     runs = sandbox.run(jobs, setting.slots, lambda _index, _run: finished(None))
     judged = _judged([tasks[index] for index in fresh], runs, setting)

@@ -83,6 +83,14 @@ def test_a_patched_file_of_another_distribution_does_not(site: Site, tmp_path: P
     assert _fingerprint(site, altered, name="rich") != _fingerprint(site, name="rich")
 
 
+def test_what_imports_more_weighs_more(site: Site) -> None:
+    _installed(site)
+    read = distributions.read([site.packages]).distributions
+    weigh = Fingerprints(read).weight
+
+    assert weigh("rich") > weigh("pandas") > weigh("numpy") > weigh("ghost") == 0
+
+
 def test_without_record_the_version_stands_for_it(site: Site) -> None:
     info = site.install("egg", "3.1")
     (info / "RECORD").unlink()
