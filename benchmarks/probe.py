@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.check import doctor
 from benchmarks.timing import Ratio, command, compare
+from legacy_doctor.knowledge.probes import shipped
 from tests.conftest import ROOT, clean, real_environment
 
 # Thirty distributions with machine code, as a data and ML environment has them, and what one
@@ -78,10 +80,17 @@ def _probing(check: tuple[str, ...], python: Path) -> Ratio:
     ours, theirs = [], []
     for _ in range(3):
         ours.append(_seconds(command(*check, codes=(0, 1))))
-        imports = sum(_seconds(_bare(python, f"import {name}")) for name in NATIVE.values())
+        imports = sum(_seconds(_bare(python, source)) for source in _imports())
         theirs.append(imports / CORES + _seconds(_bare(python, "pass")))
     name = f"check, {len(NATIVE)} probes : their bare imports / {CORES} cores"
     return Ratio(name, min(ours), min(theirs), 1.3)
+
+
+def _imports() -> list[str]:
+    """What the probes of these distributions import, word for word."""
+    names = {re.split("[=<]", name)[0] for name in NATIVE}
+    chosen = [item for item in shipped() if item.distribution in names and not item.extra]
+    return [item.imports for item in chosen]
 
 
 def _recorder(python: Path) -> Ratio:
