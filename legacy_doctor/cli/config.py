@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+from legacy_doctor.cli import options
 from legacy_doctor.diagnosis import rules
 from legacy_doctor.errors import UnknownNameError
 from legacy_doctor.knowledge import document
@@ -15,7 +16,6 @@ from legacy_doctor.knowledge.document import Table
 from legacy_doctor.model import Finding, Severity
 
 FAIL_ON: Final = (*(item.value for item in Severity), "never")
-PROBE: Final = ("none", "risky", "all")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ def _read(table: Table, folder: Path) -> Config:
     config = Config(
         target_cpu=table.optional("target-cpu"),
         fail_on=table.choice("fail-on", FAIL_ON) if "fail-on" in table else None,
-        probe=table.choice("probe", PROBE) if "probe" in table else None,
+        probe=table.choice("probe", options.PROBE) if "probe" in table else None,
         probe_seconds=_seconds(table),
         pinsets=table.texts("pinset"),
         pinset_paths=tuple(folder / name for name in table.texts("pinset-path")),

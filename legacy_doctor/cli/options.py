@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
+
+PROBE: Final = ("none", "risky", "all")
+"""How much `check` and `fix` run, on the command line and in the configuration."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -120,7 +123,7 @@ probing_options = _apply(
         click.option(
             "--probe",
             "wanted",
-            type=click.Choice(["none", "risky", "all"]),
+            type=click.Choice(PROBE),
             help="What to run in a sandbox: nothing, what a rule flags or no pin-set covers, or "
             "all.  [default: risky]",
         ),

@@ -17,7 +17,6 @@ from legacy_doctor.treatment import files, installer, pharmacy, pins, plan, uvpr
 from legacy_doctor.treatment.application import Place
 from legacy_doctor.treatment.installer import DEFAULTS, Installer, Options
 from legacy_doctor.treatment.journal import Entry, Journal, NothingToDoError
-from legacy_doctor.treatment.packages import Move
 from legacy_doctor.treatment.pharmacy import Pharmacy
 from legacy_doctor.treatment.pins import PinLine
 from legacy_doctor.treatment.plan import Selection, Treatment
@@ -129,10 +128,6 @@ class Ward:
         lines = self._lines(patient, knowledge)
         found = [path for name in ("uv.toml", "pyproject.toml") if (path := here / name).is_file()]
         return uvproject.diff(found[0], pins.text_of(found[0]), lines) if found else ""
-
-    def resolve(self, treatment: Treatment) -> tuple[Move, ...]:
-        """Return what the package step would move; raises `InstallerError` where it cannot."""
-        return () if treatment.packages.empty else self.pharmacy.resolve(treatment.packages)
 
     def apply(self, treatment: Treatment, command: str) -> tuple[int, ...]:
         """Carry the treatment out, under one lock; return the numbers of its runs.
