@@ -620,6 +620,17 @@ class Remedy:
     commands: tuple[str, ...] = ()
 
 
+class Location(NamedTuple):
+    """A place in a file that a person wrote or a tool locked."""
+
+    path: str
+    """As it was named on the command line, or relative to the file that includes it."""
+    line: int = 1
+    """From 1."""
+    column: int = 1
+    """From 1, in characters."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One statement of the doctor, with the reason to believe it."""
@@ -642,6 +653,52 @@ class Finding:
     standing: Standing = Standing.PREDICTED
     fault: Fault | None = None
     """Where it died, in the probe that confirmed or found it."""
+    location: Location | None = None
+    """Where it is asked for, in a requirement or lock file or in the configuration."""
+
+
+class RequirementKind(str, Enum):
+    """What a line of a requirement or lock file settles."""
+
+    RANGE = "range"
+    """It asks for the distribution; an installer chooses the version."""
+    LOCKED = "locked"
+    """Exactly this version will be installed."""
+    CONSTRAINT = "constraint"
+    """It bounds the version only where something else asks for the distribution."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """One distribution that a file asks for, locks or bounds."""
+
+    name: str
+    """Normalized (PEP 503)."""
+    kind: RequirementKind
+    location: Location
+    """Where its name stands."""
+    specifier: str = ""
+    """PEP 440; what another dialect (poetry's caret, conda's) says is translated."""
+    version: str | None = None
+    """The locked version; also of a range that admits one version only (`==1.2.3`)."""
+    extras: frozenset[str] = frozenset()
+    marker: str = ""
+    """PEP 508, as written or translated; empty where it always holds."""
+    text: str = ""
+    """As written, for the message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequirementFile:
+    """What one file asks for, with what could not be understood."""
+
+    path: str
+    format: str
+    """`requirements`, `constraints`, `pyproject`, `uv.lock`, `poetry.lock`, `pdm.lock`,
+    `Pipfile.lock`, `pylock`, `conda-environment`, `freeze`."""
+    requirements: tuple[Requirement, ...] = ()
+    problems: tuple[tuple[Location, str], ...] = ()
+    """Entries that were passed over, each with the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -670,20 +727,14 @@ class Story:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """All that a formatter may see."""
+class Judgement:
+    """Findings for one CPU, whatever was examined: what CI formats may see."""
 
     version: str
+    """Of legacy-doctor."""
     cpu: Cpu
-    interpreter: Interpreter
     pinsets: tuple[PinSet, ...]
     findings: tuple[Finding, ...]
-    distributions: int
-    unjudged: tuple[str, ...]
-    """Distributions with machine code about which no pin-set says anything."""
-    probing: Probing = Probing()
-    prescription: tuple[str, ...] = ()
-    """The commands that carry out the remedies of all findings together."""
     target_name: str = ""
     """How the user called the CPU, for the commands we suggest; empty for the real one."""
     what_if: bool = False
@@ -695,16 +746,36 @@ class Report:
         return sum(finding.severity is severity for finding in self.findings)
 
     @property
-    def empty(self) -> bool:
-        """True where there was nothing to examine: the exit code is then 2."""
-        return not self.distributions and not self.findings
-
-    @property
     def failed(self) -> bool:
         """True where a finding reaches `fail_on`: the exit code is then 1."""
         if self.fail_on is None:
             return False
         return any(finding.severity.rank <= self.fail_on.rank for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate(Judgement):
+    """What requirement and lock files would let in, judged for one CPU."""
+
+    files: tuple[RequirementFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report(Judgement):
+    """An examined environment: all that a formatter may see of it."""
+
+    interpreter: Interpreter
+    distributions: int
+    unjudged: tuple[str, ...]
+    """Distributions with machine code about which no pin-set says anything."""
+    probing: Probing = Probing()
+    prescription: tuple[str, ...] = ()
+    """The commands that carry out the remedies of all findings together."""
+
+    @property
+    def empty(self) -> bool:
+        """True where there was nothing to examine: the exit code is then 2."""
+        return not self.distributions and not self.findings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
