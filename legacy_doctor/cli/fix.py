@@ -170,7 +170,9 @@ def steps(treatment: Treatment, ward: Ward, offer: str = "") -> Iterator[Step]:
 def _packages(step: PackageStep, ward: Ward) -> Step:
     words = packages.commands(step, ward.installer, options=ward.options)
     what = [f"remove {', '.join(step.uninstall)}"] if step.uninstall else []
-    what += [f"install {', '.join((*step.install, *step.alone))}"] if step.install else []
+    what += (
+        [f"install {', '.join((*step.install, *step.alone))}"] if step.install or step.alone else []
+    )
     remarks: tuple[str, ...] = ()
     if step.together:
         require = "requires" if len(step.together) == 1 else "require"

@@ -17,7 +17,7 @@ import pytest
 from legacy_doctor.treatment.journal import Journal
 from tests.cli.conftest import offline
 from tests.cli.wards import Ward, copied, wheel
-from tests.conftest import ROOT, Answer, Doctor, Site, clean, lacking
+from tests.conftest import ROOT, Answer, Doctor, Site, Wheels, clean, lacking
 from tests.report.test_json import VALIDATOR
 
 CPU = ("--cpu", "phenom-ii")
@@ -188,6 +188,38 @@ def _fix(doctor: Doctor, ward: Ward, *words: str) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(answer.out)
     VALIDATOR.validate(document)
     return document
+
+
+@pytest.mark.wheels
+def test_what_waits_for_a_build_gets_it_here_and_it_is_undone(
+    wheels: Wheels, doctor: Doctor, tmp_path: Path
+) -> None:
+    """The real monotonic_align, built with real Cython against the numpy that is pinned here."""
+    ward = copied(wheels.last_good, tmp_path / "venv")
+    house = wheel(tmp_path / "house", "speech", "1.0", requires=["monotonic-align"]).parent
+    ward.pip("install", "-q", "--no-deps", "--no-index", "--find-links", str(house), "speech")
+    before = ward.bytes()
+    words = ("--python", str(ward.folder), *CPU, "--probe", "none")
+
+    plan = doctor("fix", *words)
+    shown = doctor("patch", "apply", "no-build-isolation", "--python", str(ward.folder), "--diff")
+
+    assert plan.code == 1, plan.err
+    assert "--no-build-isolation --no-deps monotonic-align" in " ".join(plan.out.split())
+    assert shown.out.splitlines()[-1] in " ".join(plan.out.split())
+    assert ward.bytes() == before
+
+    applied = doctor("fix", "--apply", *words)
+
+    assert applied.code == 0, applied.out + applied.err
+    versions = ward.versions()
+    assert versions["numpy"] == "2.3.5", "the pinned one is left as it is"
+    assert list((ward.packages / "monotonic_align").glob("core*.so"))
+    assert "nothing to do" in doctor("fix", "--apply", *words).out
+
+    doctor("undo", "--python", str(ward.folder))
+
+    assert ward.bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,16 @@ def test_each_tells_its_price_and_its_evidence(name: str, doctor: Doctor) -> Non
             "changes no file: it acts at import time",
             id="nothing for a file",
         ),
+        pytest.param(
+            ["apply", "no-build-isolation", "--source", "nowhere.tar.gz"],
+            "nowhere.tar.gz: no such folder or archive",
+            id="nothing to build",
+        ),
+        pytest.param(
+            ["apply", "torch-dynamo-stub", "--source", "."],
+            "--source is for a patch that builds; torch-dynamo-stub does not",
+            id="a source for what builds nothing",
+        ),
     ],
 )
 def test_bad_input_gets_one_line_and_changes_nothing(
