@@ -144,6 +144,21 @@ def _large_state(path: Path) -> tuple[int, int, str]:
 LSTM = "import torch; torch.nn.LSTM(8, 8)(torch.ones(4, 2, 8)); print('lives')"
 CONV = "import torch; torch.nn.Conv1d(4, 8, 3)(torch.ones(2, 4, 32)); print('lives')"
 SWITCH = "import torch; print(torch._C._get_mkldnn_enabled())"
+WORKER = f"""
+import multiprocessing, sys
+
+def work():
+    exec({LSTM!r})
+    exec({CONV!r})
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context("spawn")
+    context.set_executable(sys.argv[1])
+    worker = context.Process(target=work)
+    worker.start()
+    worker.join()
+    sys.exit(worker.exitcode)
+"""
 
 
 @pytest.mark.torch
@@ -168,6 +183,14 @@ def test_torch_works_where_onednn_cannot_and_keeps_it_where_it_can(
     both = f"{LSTM}\n{CONV}"
     lives = ward.run("-c", both, under=emulated, env=env)
     assert lives.stdout == "lives\nlives\n", lives.stderr
+    # A child of an emulated process runs on the real CPU, unless it is emulated in its turn.
+    python = tmp_path / "emulated"
+    python.write_text(f'#!/bin/sh\nexec {" ".join(emulated)} {ward.python} "$@"\n')
+    python.chmod(0o755)
+    program = tmp_path / "program.py"
+    program.write_text(WORKER)
+    spawned = ward.run(str(program), str(python), under=emulated, env=env)
+    assert (spawned.returncode, spawned.stdout) == (0, "lives\nlives\n"), spawned.stderr
     assert ward.run("-c", SWITCH, env=env).stdout == "True\n"
     assert "legacy-doctor-torch-guard" in ward.versions()
 
