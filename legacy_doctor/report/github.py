@@ -47,7 +47,7 @@ def _annotation(finding: Finding) -> str:
         properties = {"file": place.path, "line": place.line, "col": place.column}
     return _command(
         COMMANDS[finding.severity],
-        "\n".join(map(wording.one_line, wording.paragraphs(finding))),
+        wording.told(finding),
         **properties,
         title=f"{finding.rule}: {wording.who(finding)}",
     )

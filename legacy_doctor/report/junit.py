@@ -145,11 +145,7 @@ def _fails(finding: Finding, judgement: Judgement) -> bool:
 
 
 def _told(findings: Iterable[Finding]) -> str:
-    texts = (
-        "\n".join([item.severity.value, *map(wording.one_line, wording.paragraphs(item))])
-        for item in findings
-    )
-    return _xml("\n\n".join(texts))
+    return _xml("\n\n".join(f"{item.severity.value}\n{wording.told(item)}" for item in findings))
 
 
 def _broken(judgement: Judgement) -> Element:

@@ -73,7 +73,7 @@ def _row(finding: Finding) -> str:
 
 
 def _said(finding: Finding) -> Iterator[str]:
-    yield escaped(finding.message)
+    yield prose(finding.message)
     if finding.location:
         yield f"in {code(place(finding.location))}"
     if wording.affected(finding):
@@ -82,7 +82,7 @@ def _said(finding: Finding) -> Iterator[str]:
 
 def _cure(finding: Finding) -> Iterator[str]:
     if finding.remedy:
-        yield escaped(wording.cure(finding))
+        yield prose(wording.cure(finding))
     yield from map(code, wording.typed(finding))
 
 
@@ -93,13 +93,19 @@ def _commands(judgement: Judgement) -> Iterator[str]:
 
 
 def _ground(judgement: Judgement) -> str:
-    sets = ", ".join(item.label for item in judgement.pinsets) or "none applies to this CPU"
-    told = f"Pin-sets: {sets}. legacy-doctor {judgement.version}."
+    sets = ", ".join(code(item.label) for item in judgement.pinsets) or "none applies to this CPU"
+    told = f"Pin-sets: {sets}. legacy-doctor {escaped(judgement.version)}."
     if isinstance(judgement, Report):
-        told = f"{proof(judgement.probing, judgement.findings)}. {told}"
+        return f"{prose(proof(judgement.probing, judgement.findings))}. {told}"
     if isinstance(judgement, Gate):
-        told = f"Predicted from the files alone: nothing was installed. {told}"
-    return escaped(told)
+        return f"Predicted from the files alone: nothing was installed. {told}"
+    return told
+
+
+def prose(text: str) -> str:
+    """Return a sentence of ours: what stands in backticks stays code, the rest is escaped."""
+    parts = re.split(r"`([^`]+)`", wording.one_line(text))
+    return "".join(code(part) if index % 2 else _escaped(part) for index, part in enumerate(parts))
 
 
 def escaped(text: str) -> str:
@@ -107,8 +113,11 @@ def escaped(text: str) -> str:
 
     CommonMark 0.31, section 2.4: a backslash before ASCII punctuation makes it literal.
     """
-    plain = wording.one_line(text).replace("&", "&amp;")
-    return _CALLS.sub(_APART, _SPECIAL.sub(r"\\\1", plain))
+    return _escaped(wording.one_line(text))
+
+
+def _escaped(line: str) -> str:
+    return _CALLS.sub(_APART, _SPECIAL.sub(r"\\\1", line.replace("&", "&amp;")))
 
 
 def code(text: str) -> str:
@@ -117,7 +126,7 @@ def code(text: str) -> str:
     CommonMark 0.31, section 6.1: longer runs of backticks enclose shorter ones; GFM 0.29, section
     4.10: in a table a pipe is escaped even within a code span.
     """
-    plain = wording.one_line(text).replace("|", "\\|")
+    plain = wording.one_line(text).replace("|", "\\|") or " "
     fence = _fence(plain, 1)
     pad = " " if plain.startswith("`") or plain.endswith("`") else ""
     return f"{fence}{pad}{plain}{pad}{fence}"

@@ -91,10 +91,11 @@ def _invocation(judgement: Judgement) -> dict[str, Any]:
 
 
 def _rule(rule: RuleText) -> dict[str, Any]:
+    how = rule.help.partition("\n\n")[0]
     return {
         "id": rule.id,
         "shortDescription": {"text": _literal(rule.summary)},
-        "fullDescription": {"text": _literal(rule.summary)},
+        "fullDescription": {"text": _literal(f"{rule.summary} {how}")},
         "help": {
             "text": _literal(rule.help),
             "markdown": _literal(f"**{rule.summary}**\n\n{rule.help}"),
@@ -113,7 +114,7 @@ def _results(judgement: Judgement, ids: Sequence[str]) -> Iterator[dict[str, Any
             "ruleId": finding.rule,
             "ruleIndex": ids.index(finding.rule),
             "level": LEVELS[finding.severity],
-            "message": {"text": _literal("\n".join(wording.paragraphs(finding)))},
+            "message": {"text": _literal(wording.told(finding))},
             "locations": [_location(finding, judgement)],
             "partialFingerprints": _fingerprints(finding, f"{identity}:{seen[identity]}"),
             "properties": _properties(finding),

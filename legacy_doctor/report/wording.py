@@ -113,8 +113,12 @@ def typed(finding: Finding) -> tuple[str, ...]:
     return finding.remedy.commands or finding.remedy.install
 
 
-def paragraphs(finding: Finding) -> Iterator[str]:
-    """Yield all that a person needs of a finding: what, who else, by what evidence, what to do."""
+def told(finding: Finding) -> str:
+    """Return all that a person needs of a finding, a line each: what, who else, how known, cure."""
+    return "\n".join(map(one_line, _told(finding)))
+
+
+def _told(finding: Finding) -> Iterator[str]:
     yield headline(finding)
     if finding.location:
         yield f"in {place(finding.location)}"
