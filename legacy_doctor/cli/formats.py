@@ -47,10 +47,16 @@ def _summarize(judgement: Judgement, path: Path) -> None:
     from legacy_doctor.report import markdown
 
     try:
-        taken = path.stat().st_size if path.exists() else 0
-        text = markdown.render(judgement, limit=max(_ROOM - taken, 0))
+        room = _ROOM - (path.stat().st_size if path.exists() else 0)
+        text = markdown.render(judgement, limit=room)
+        if len(text.encode()) > room:
+            _warn(path, "no room is left in it")
+            return
         with path.open("a", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        reason = error.strerror or error
-        click.echo(f"warning: {path}: no job summary was written ({reason})", err=True)
+        _warn(path, error.strerror or str(error))
+
+
+def _warn(path: Path, reason: str) -> None:
+    click.echo(f"warning: {path}: no job summary was written ({reason})", err=True)

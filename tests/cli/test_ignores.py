@@ -32,13 +32,13 @@ def _table(rule: str, subject: str = "", until: str = "") -> str:
 
 
 @pytest.fixture
-def check(site: Site, doctor: Doctor, tmp_path: Path) -> Check:
+def check(site: Site, inside: Doctor, tmp_path: Path) -> Check:
     """Check numpy 2.4.6 with a configuration; return what is said about its ignores."""
     site.install("numpy", "2.4.6")
 
     def run(configuration: str, *options: str) -> list[dict[str, Any]]:
         (tmp_path / "legacy-doctor.toml").write_text(configuration)
-        answer = doctor("check", "--python", str(site.folder), "--format", "json", *options)
+        answer = inside("check", "--python", str(site.folder), "--format", "json", *options)
         assert answer.err == ""
         findings = json.loads(answer.out)["findings"]
         return [item for item in findings if item["rule"].endswith("-ignore")]
@@ -165,10 +165,10 @@ def test_a_person_reads_it_too(site: Site, doctor: Doctor, tmp_path: Path) -> No
     assert (answer.code, strict.code) == (0, 1)
 
 
-def test_an_empty_environment_stays_empty(site: Site, doctor: Doctor, tmp_path: Path) -> None:
+def test_an_empty_environment_stays_empty(site: Site, inside: Doctor, tmp_path: Path) -> None:
     (tmp_path / "legacy-doctor.toml").write_text(_table("broken-pin", until="2020-01-01"))
 
-    answer = doctor("check", "--python", str(site.folder), "--cpu", "haswell")
+    answer = inside("check", "--python", str(site.folder), "--cpu", "haswell")
 
     assert answer.code == 2
 

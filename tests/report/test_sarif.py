@@ -41,7 +41,8 @@ def result(found: Finding) -> dict[str, Any]:
 def test_the_schema_is_the_official_one_and_refuses_what_is_wrong() -> None:
     VALIDATOR.check_schema(OFFICIAL)
     log = json.loads(sarif.render(SICK, RULES))
-    for wrong in ({"level": "fatal"}, {"message": {}}, {"rule_id": "x"}):
+    mistakes: tuple[dict[str, Any], ...] = ({"level": "fatal"}, {"message": {}}, {"rule_id": "x"})
+    for wrong in mistakes:
         broken = json.loads(json.dumps(log))
         broken["runs"][0]["results"][0].update(wrong)
         assert not VALIDATOR.is_valid(broken), wrong
