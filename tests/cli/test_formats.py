@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +16,7 @@ import pytest
 
 from legacy_doctor.cli import formats, options
 from legacy_doctor.report import wording
-from tests.conftest import Answer, Doctor, Site, Wheels
+from tests.conftest import ROOT, Answer, Doctor, Site, Wheels, clean
 from tests.report.judgements import EVERY
 from tests.report.test_github import parsed
 from tests.report.test_markdown import Shown
@@ -247,6 +250,39 @@ def test_an_empty_environment(form: str, site: Site, inside: Doctor) -> None:
         assert answer.out == "", "a person reads the error"
     else:
         assert READERS[form](answer.out).status == "nothing to examine", "a program reads this"
+
+
+WORKFLOW = """\
+. ./activate
+legacy-doctor check --cpu x86-64-v1 --probe none --format sarif --output legacy-doctor.sarif || true
+legacy-doctor check --cpu x86-64-v1 --probe none --format github
+"""
+"""The two steps of the documented workflow, as its shell runs them."""
+
+
+def test_the_documented_workflow_fails_with_annotations_and_an_alert_file(
+    site: Site, tmp_path: Path
+) -> None:
+    site.install("numpy", "2.4.6")
+    (tmp_path / ".venv").symlink_to(site.folder)
+    command = f'legacy-doctor() {{ "{sys.executable}" -m legacy_doctor "$@"; }}\n'
+    (tmp_path / "activate").write_text(command)
+    summary = tmp_path / "summary.md"
+    env = {"PYTHONPATH": str(ROOT), "GITHUB_STEP_SUMMARY": str(summary)}
+
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", WORKFLOW],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**clean(os.environ), **env},
+    )
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "::error title=broken-pin%3A numpy 2.4.6::" in done.stdout
+    assert _sarif((tmp_path / "legacy-doctor.sarif").read_text()).counts[0] == 1
+    assert summary.read_text().startswith("## legacy-doctor: findings\n")
 
 
 def test_a_job_summary_is_appended_where_the_runner_asks(

@@ -221,6 +221,18 @@ def test_a_file_that_went_away_is_still_named(tmp_path: Path) -> None:
     assert place == (os.path.relpath(tmp_path / "gone.toml"), 1, 1)
 
 
+def test_other_commands_review_what_they_tested(tmp_path: Path) -> None:
+    entry = Entry(tmp_path / "legacy-doctor.toml", ("ignore",), 0)
+    written = [Ignore(rule="broken-pin", reason="r", subject=name, entry=entry) for name in "abc"]
+    typed = Ignore(rule="broken-pin", reason="--ignore", subject="d")
+
+    said = ignores.review(
+        [*written, typed], TODAY, [finding(subject="a")], lambda ignore: ignore.subject != "b"
+    )
+
+    assert [item.subject for item in said] == ["broken-pin c"], "a is used, b was not tested"
+
+
 def test_an_ignore_holds_on_its_last_day() -> None:
     ignore = Ignore(rule="broken-pin", reason="r", until=TODAY)
     assert ignore.covers(finding(), TODAY)

@@ -7,6 +7,7 @@ from typing import Any
 from legacy_doctor.model import (
     Finding,
     Gate,
+    Judgement,
     Location,
     Remedy,
     RemedyKind,
@@ -98,6 +99,7 @@ EMPTY = report(distributions=0)
 EVERY = {
     "an environment": SICK,
     "files": GATE,
+    "neither": Judgement(version="0.1.0", cpu=PHENOM, pinsets=(), findings=(ADMITTED,)),
     "nothing found": report(),
     "no files": gate(files=()),
     "hostile names": HOSTILE,
