@@ -657,6 +657,18 @@ class Finding:
     """Where it is asked for, in a requirement or lock file or in the configuration."""
 
 
+class RuleText(NamedTuple):
+    """What a rule is about, in the words of formats that explain it beside its findings."""
+
+    id: str
+    summary: str
+    """What a finding of it means, in one sentence."""
+    help: str
+    """How it is known, and what to do about it; plain text, paragraphs apart by a blank line."""
+    severity: Severity
+    """The usual one: a finding may weigh more or less."""
+
+
 class RequirementKind(str, Enum):
     """What a line of a requirement or lock file settles."""
 

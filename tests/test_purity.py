@@ -54,6 +54,8 @@ def _loaded(*arguments: str, cwd: Path) -> dict[str, list[str]]:
         ["cpu", "--list"],
         ["check", "--cpu", "phenom-ii", "--no-cache"],
         ["check", "--format", "json"],
+        ["check", "--format", "sarif"],
+        ["check", "--format", "junit"],
         ["check", "--color"],
         ["check", "--probe", "none"],
         ["probe", "numpy", "--no-cache"],

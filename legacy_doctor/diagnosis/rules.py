@@ -43,6 +43,12 @@ RULES: Final = (
     Rule("wheel-tag-hint", files.wheel_tag_hint),
 )
 
+ABOUT_IGNORES: Final = (
+    ("expired-ignore", "The time of an ignore is over: what it covered counts again."),
+    ("unused-ignore", "An ignore covers nothing that is found here, on any CPU."),
+)
+"""The rules about the project's own configuration, each with what a finding of it means."""
+
 
 def diagnose(
     patient: Patient, knowledge: Knowledge, rules: Iterable[Rule] = RULES
@@ -53,8 +59,9 @@ def diagnose(
 
 
 def summaries() -> tuple[tuple[str, str], ...]:
-    """Return every rule id with what a finding of it means, those of the probes last."""
-    return (*((rule.id, rule.summary) for rule in RULES), *confirmation.RULES)
+    """Return every rule id with what a finding means: rules, probes, then the configuration."""
+    own = ((rule.id, rule.summary) for rule in RULES)
+    return (*own, *confirmation.RULES, *ABOUT_IGNORES)
 
 
 def known(rule: str) -> str:

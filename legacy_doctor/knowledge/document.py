@@ -27,6 +27,11 @@ else:  # tomli before 2.2 is pure Python: the doctor loads nothing compiled
     import tomli as tomllib
 
 
+def parse(text: str) -> dict[str, Any]:
+    """Parse TOML; raises `ValueError` where it is none, `RecursionError` for endless brackets."""
+    return tomllib.loads(text)
+
+
 def load(path: Path) -> Table:
     """Parse a TOML file; raises `DataError` where it cannot be read or is no TOML."""
     try:

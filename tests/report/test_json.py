@@ -24,6 +24,7 @@ from legacy_doctor.model import (
     Grade,
     Hidden,
     HiddenBy,
+    Location,
     Outcome,
     Probing,
     Remedy,
@@ -170,6 +171,10 @@ DOCUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
         documents.report(
             report(*(finding(remedy=Remedy(kind=kind, text="t")) for kind in RemedyKind))
         ),
+    ),
+    "check, a place in a file": (
+        "check",
+        documents.report(report(finding(location=Location("pyproject.toml", 3, 1)))),
     ),
     "check, every grade": (
         "check",
@@ -463,7 +468,13 @@ def test_a_whole_finding() -> None:
             "uninstall": [],
             "commands": [],
         },
+        "location": None,
     }
+
+
+def test_a_place_counts_from_one() -> None:
+    place = documents.finding(finding(location=Location("r.txt", 3, 7)))["location"]
+    assert place == {"path": "r.txt", "line": 3, "column": 7}
 
 
 def test_a_finding_without_a_remedy() -> None:
