@@ -56,14 +56,14 @@ class Archive:
         _check_places(self.entries, start)
         # torch calls its archive what comes before the first slash of the first entry.
         self.folder = self.entries[0].name.partition("/")[0] if self.entries else ""
-        self._named = {entry.name: entry for entry in self.entries}
+        self._named = {entry.name.lower(): entry for entry in self.entries}
 
     def find(self, name: str) -> Entry | None:
-        """Return an entry of torch's archive by its name in it."""
-        return self._named.get(f"{self.folder}/{name}")
+        """Return an entry by its name in torch's archive; upper and lower case are the same."""
+        return self._named.get(f"{self.folder}/{name}".lower())
 
     def doubles(self) -> list[str]:
-        """Return the names that several entries share; torch does not tell upper from lower case."""
+        """Return the names that several entries share; to torch, upper case is lower case."""
         counts = Counter(entry.name.lower() for entry in self.entries)
         return [name for name, count in counts.items() if count > 1]
 
@@ -207,7 +207,8 @@ def _begin(source: Source, name: bytes, method: int, header: int) -> int:
     if fields[0] != LOCAL or fields[3] != method or local != name:
         shown = name.decode("utf-8", "replace")
         raise UnreadableError(f"{shown} is called otherwise in the directory than in its place")
-    return begin + fields[9] + fields[10]
+    name_size, extra_size = fields[9:11]
+    return begin + int(name_size) + int(extra_size)
 
 
 def _check_places(entries: tuple[Entry, ...], limit: int) -> None:

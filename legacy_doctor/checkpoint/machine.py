@@ -145,7 +145,7 @@ class _Machine:
         if self.room < 0:
             raise BrokenError(f"more than {MADE:,} values in one pickle")
 
-    def stop(self, opcode: Opcode) -> None:
+    def stop(self, _: Opcode) -> None:
         """End: the last value is the object."""
         self.drawing.root = self.stack.pop()
 
@@ -168,7 +168,7 @@ class _Machine:
         """Take a remembered value."""
         self.push(self.memo[int(opcode.argument)])
 
-    def mark(self, opcode: Opcode) -> None:
+    def mark(self, _: Opcode) -> None:
         """Begin a group."""
         self.marks.append(self.stack)
         self.stack = []
@@ -178,7 +178,7 @@ class _Machine:
         items, self.stack = self.stack, self.marks.pop()
         return items
 
-    def pop(self, opcode: Opcode) -> None:
+    def pop(self, _: Opcode) -> None:
         """Drop the value on top, or an empty group."""
         if self.stack:
             self.stack.pop()
@@ -234,7 +234,7 @@ class _Machine:
             self.drawing.count[found] = 0
         return found
 
-    def stack_global(self, opcode: Opcode) -> None:
+    def stack_global(self, _: Opcode) -> None:
         """Refer to what two strings of the stack name."""
         name, module = self.stack.pop(), self.stack.pop()
         if not isinstance(name, str) or not isinstance(module, str):

@@ -22,19 +22,20 @@ TEXT: Final = 1 << 25
 
 _PIECE: Final = 1 << 16
 _FIXED: Final = {
-    **{"PROTO": "<B", "FRAME": "<Q", "BININT": "<i", "BININT1": "<B", "BININT2": "<H"},
-    **{"BINFLOAT": ">d", "BINPUT": "<B", "LONG_BINPUT": "<I", "BINGET": "<B"},
-    **{"LONG_BINGET": "<I", "EXT1": "<B", "EXT2": "<H", "EXT4": "<i"},
+    "<B": "PROTO BININT1 BINPUT BINGET EXT1",
+    "<H": "BININT2 EXT2",
+    "<i": "BININT EXT4",
+    "<I": "LONG_BINPUT LONG_BINGET",
+    "<Q": "FRAME",
+    ">d": "BINFLOAT",
 }
 _COUNTED: Final = {
-    **{"BINUNICODE": "<I", "SHORT_BINUNICODE": "<B", "BINUNICODE8": "<Q", "BINBYTES": "<I"},
-    **{"SHORT_BINBYTES": "<B", "BINBYTES8": "<Q", "BYTEARRAY8": "<Q", "BINSTRING": "<i"},
-    **{"SHORT_BINSTRING": "<B", "LONG1": "<B", "LONG4": "<i"},
+    "<B": "SHORT_BINUNICODE SHORT_BINBYTES SHORT_BINSTRING LONG1",
+    "<I": "BINUNICODE BINBYTES",
+    "<i": "BINSTRING LONG4",
+    "<Q": "BINUNICODE8 BINBYTES8 BYTEARRAY8",
 }
-_LINES: Final = {
-    **dict.fromkeys(["INT", "LONG", "FLOAT", "STRING", "UNICODE", "PERSID", "PUT", "GET"], 1),
-    **dict.fromkeys(["GLOBAL", "INST"], 2),
-}
+_LINES: Final = {1: "INT LONG FLOAT STRING UNICODE PERSID PUT GET", 2: "GLOBAL INST"}
 
 
 class BrokenError(Exception):
@@ -90,18 +91,16 @@ def _no_opcode(code: bytes, position: int) -> str:
 @functools.lru_cache(maxsize=1)
 def _table() -> dict[bytes, tuple[str, str, Any]]:
     """Every opcode of Python's own table: its name, what follows it and in which form."""
-    result: dict[bytes, tuple[str, str, Any]] = {}
-    for item in pickletools.opcodes:
-        kind, form = "", None
-        for word, forms in (("fixed", _FIXED), ("counted", _COUNTED), ("lines", _LINES)):
-            if item.name in forms:
-                kind, form = word, forms[item.name]
-        result[item.code.encode("latin-1")] = (
-            item.name,
-            kind,
-            struct.Struct(form) if isinstance(form, str) else form,
-        )
-    return result
+    what: dict[str, tuple[str, Any]] = {}
+    for kind, forms in (("fixed", _FIXED), ("counted", _COUNTED)):
+        for form, names in forms.items():
+            what |= dict.fromkeys(names.split(), (kind, struct.Struct(form)))
+    for lines, names in _LINES.items():
+        what |= dict.fromkeys(names.split(), ("lines", lines))
+    return {
+        item.code.encode("latin-1"): (item.name, *what.get(item.name, ("", None)))
+        for item in pickletools.opcodes
+    }
 
 
 def _argument(stream: BufferedReader, kind: str, form: Any, position: int) -> tuple[Any, int]:

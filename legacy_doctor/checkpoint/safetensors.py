@@ -18,17 +18,23 @@ HEADER: Final = 32 << 20
 _DIMENSIONS: Final = 64
 
 _BITS: Final = {
-    **{"BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8, "F4": 4},
-    **{"F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8, "F6_E2M3": 6, "F6_E3M2": 6, "I16": 16, "U16": 16},
-    **{"F16": 16, "BF16": 16, "I32": 32, "U32": 32, "F32": 32, "F64": 64, "I64": 64, "U64": 64},
-    "C64": 64,
+    name: bits
+    for bits, names in {
+        4: "F4",
+        6: "F6_E2M3 F6_E3M2",
+        8: "BOOL U8 I8 F8_E5M2 F8_E4M3 F8_E8M0 F8_E4M3FNUZ F8_E5M2FNUZ",
+        16: "I16 U16 F16 BF16",
+        32: "I32 U32 F32",
+        64: "F64 I64 U64 C64",
+    }.items()
+    for name in names.split()
 }
-_TORCH: Final = {
-    **{"BOOL": "bool", "U8": "uint8", "I8": "int8", "I16": "int16", "U16": "uint16"},
-    **{"F16": "float16", "BF16": "bfloat16", "I32": "int32", "U32": "uint32", "F32": "float32"},
-    **{"F64": "float64", "I64": "int64", "U64": "uint64", "C64": "complex64"},
-    **{"F8_E5M2": "float8_e5m2", "F8_E4M3": "float8_e4m3fn", "F8_E8M0": "float8_e8m0fnu"},
-}
+_TORCH: Final = dict(
+    pair.split(":")
+    for pair in "BOOL:bool U8:uint8 I8:int8 I16:int16 U16:uint16 F16:float16 BF16:bfloat16 "
+    "I32:int32 U32:uint32 F32:float32 F64:float64 I64:int64 U64:uint64 C64:complex64 "
+    "F8_E5M2:float8_e5m2 F8_E4M3:float8_e4m3fn F8_E8M0:float8_e8m0fnu".split()
+)
 
 
 class Block(NamedTuple):
@@ -105,7 +111,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _block(name: str, entry: Any) -> Block:
     if not isinstance(entry, dict):
         raise UnreadableError(f"the safetensors header: {name!r} is no tensor")
-    dtype, shape, offsets = (entry.get(key) for key in ("dtype", "shape", "data_offsets"))
+    dtype = entry.get("dtype")
+    shape: Any = entry.get("shape")
+    offsets: Any = entry.get("data_offsets")
     if not isinstance(dtype, str) or dtype not in _BITS:
         raise UnreadableError(f"the safetensors header: {name!r} has an unknown dtype {dtype!r}")
     if not _naturals(shape) or not _naturals(offsets) or len(offsets) != 2:

@@ -13,23 +13,29 @@ from legacy_doctor.checkpoint.machine import Call, Global, Persistent, Row, Tabl
 from legacy_doctor.model import StoredTensor
 
 ELEMENT: Final = {
-    **{"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4},
-    **{"int16": 2, "int8": 1, "uint8": 1, "bool": 1, "complex128": 16, "complex64": 8},
-    **{"complex32": 4, "uint16": 2, "uint32": 4, "uint64": 8, "float8_e4m3fn": 1},
-    **{"float8_e4m3fnuz": 1, "float8_e5m2": 1, "float8_e5m2fnuz": 1, "float8_e8m0fnu": 1},
-    **{"float4_e2m1fn_x2": 1, "quint8": 1, "qint8": 1, "qint32": 4, "quint4x2": 1},
-    **{"quint2x4": 1, "bits8": 1, "bits16": 2, "bits1x8": 1, "bits2x4": 1, "bits4x2": 1},
+    name: size
+    for size, names in {
+        16: "complex128",
+        8: "float64 int64 uint64 complex64",
+        4: "float32 int32 uint32 complex32 qint32",
+        2: "float16 bfloat16 int16 uint16 bits16",
+        1: "int8 uint8 bool float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz "
+        "float8_e8m0fnu float4_e2m1fn_x2 quint8 qint8 quint4x2 quint2x4 bits8 bits1x8 bits2x4 "
+        "bits4x2",
+    }.items()
+    for name in names.split()
 }
 """Bytes of one element, by dtype."""
 
 _STORAGES: Final = {
-    **{"DoubleStorage": "float64", "FloatStorage": "float32", "HalfStorage": "float16"},
-    **{"BFloat16Storage": "bfloat16", "LongStorage": "int64", "IntStorage": "int32"},
-    **{"ShortStorage": "int16", "CharStorage": "int8", "ByteStorage": "uint8"},
-    **{"BoolStorage": "bool", "ComplexDoubleStorage": "complex128"},
-    **{"ComplexFloatStorage": "complex64", "QUInt8Storage": "quint8", "QInt8Storage": "qint8"},
-    **{"QInt32Storage": "qint32", "QUInt4x2Storage": "quint4x2", "QUInt2x4Storage": "quint2x4"},
-    "UntypedStorage": "uint8",
+    f"{name}Storage": dtype
+    for name, _, dtype in (
+        pair.partition(":")
+        for pair in "Double:float64 Float:float32 Half:float16 BFloat16:bfloat16 Long:int64 "
+        "Int:int32 Short:int16 Char:int8 Byte:uint8 Bool:bool ComplexDouble:complex128 "
+        "ComplexFloat:complex64 QUInt8:quint8 QInt8:qint8 QInt32:qint32 QUInt4x2:quint4x2 "
+        "QUInt2x4:quint2x4 Untyped:uint8".split()
+    )
 }
 _BY_SHAPE: Final = {
     "torch._utils._rebuild_tensor",

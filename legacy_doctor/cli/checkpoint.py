@@ -38,7 +38,7 @@ _PATIENCE = 1.0
 )
 @click.option("--force", is_flag=True, help="Replace what --out names.")
 @options.output_options
-def command(
+def command(  # noqa: PLR0913  one parameter an option, as click has it
     file: Path,
     start: str | None,
     out: Path | None,
