@@ -86,7 +86,11 @@ def _is_pickle(archive: Archive, entry: Entry) -> bool:
     """
     if entry.name.lower().endswith((".pkl", ".pickle")):
         return True
-    if entry.name.lower().startswith(f"{archive.folder}/data/".lower()) or entry.size < 2 or not entry.stored:
+    if (
+        entry.name.lower().startswith(f"{archive.folder}/data/".lower())
+        or entry.size < 2
+        or not entry.stored
+    ):
         return False
     head = archive.source.at(entry.start, 2)
     return head[:1] == b"\x80" and head[1] <= 5

@@ -15,7 +15,7 @@ from io import BufferedReader
 from typing import Any, Final, NamedTuple
 
 LONGEST: Final = 1 << 16
-OPCODES: Final = 3_000_000
+OPCODES: Final = 2_000_000
 """How many are read before a pickle counts as too long to judge."""
 TEXT: Final = 1 << 25
 """Bytes of strings that are kept of one pickle."""

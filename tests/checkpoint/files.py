@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import pickle  # noqa: S403  to write hostile files with; nothing is read by it
+import pickle
 import struct
 import zipfile
 from collections.abc import Mapping

@@ -22,7 +22,7 @@ COMMAND = "touch ran"
 
 
 def drawn(data: bytes) -> Drawing:
-    return machine.draw(io.BufferedReader(io.BytesIO(data)))  # type: ignore[arg-type]
+    return machine.draw(io.BufferedReader(io.BytesIO(data)))
 
 
 def plain(value: Any) -> Any:
@@ -74,7 +74,9 @@ def test_sets_are_drawn(value: object) -> None:
         pytest.param(dumped(Reducing(os.system, (COMMAND,)), 0), id="protocol 0"),
         pytest.param(dumped(Reducing(os.system, (COMMAND,)), 4), id="STACK_GLOBAL"),
         pytest.param(
-            b"\x80\x04\x8c\x05posix\x94\x8c\x06system\x940h\x00h\x01\x93" + text(COMMAND) + b"\x85R.",
+            b"\x80\x04\x8c\x05posix\x94\x8c\x06system\x940h\x00h\x01\x93"
+            + text(COMMAND)
+            + b"\x85R.",
             id="STACK_GLOBAL of remembered strings",
         ),
         pytest.param(
@@ -180,7 +182,9 @@ def test_where_weights_only_would_stop(data: bytes, why: str) -> None:
         pytest.param(b"I01\n.", True, id="a truth in text"),
         pytest.param(b"L77L\n.", 77, id="a long in text"),
         pytest.param(b"I" + b"9" * 5000 + b"\n.", Blob(5000), id="a number of 5000 digits"),
-        pytest.param(b"\x8b" + struct.pack("<i", 5000) + bytes(5000) + b".", Blob(5000), id="LONG4"),
+        pytest.param(
+            b"\x8b" + struct.pack("<i", 5000) + bytes(5000) + b".", Blob(5000), id="LONG4"
+        ),
         pytest.param(b"F1.5\n.", 1.5, id="a fraction in text"),
         pytest.param(b"Vx\\u20ac\n.", "x€", id="unicode in text"),
         pytest.param(b"(K\x011N.", None, id="a group thrown away"),
@@ -219,14 +223,13 @@ def test_what_makes_no_sense_is_broken_and_raises_nothing(data: bytes, words: st
 @settings(max_examples=500, deadline=None)
 @given(
     parts=st.lists(
-        st.sampled_from(
-            [b"(", b"t", b"]", b"}", b"a", b"e", b"s", b"u", b"N", b"0", b"1", b"2", b"R", b"b", b"Q"]
-            + [b"cos\nsystem\n", b"q\x00", b"h\x00", b"\x85", b"\x86", b"\x81", b"o", b"\x93", b"."]
-            + [b"X\x02\x00\x00\x00os", b"\x8f", b"\x90", b"\x91", b"d", b"l", b"\x92", b"K\x01"]
+        st.sampled_from([b"cos\nsystem\n", b"q\x00", b"h\x00", b"X\x02\x00\x00\x00os", b"K\x01"])
+        | st.sampled_from(b"(t]}aesuN012RbQdlo.\x81\x85\x86\x8f\x90\x91\x92\x93").map(
+            lambda code: bytes([code])
         ),
         max_size=40,
     )
-)  # fmt: skip
+)
 def test_opcodes_in_any_order_are_drawn_or_broken(parts: list[bytes]) -> None:
     found = drawn(b"".join(parts))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickletools
 import struct
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ VALUES = st.recursive(
 
 
 def walked(data: bytes) -> list[opcodes.Opcode]:
-    return list(opcodes.walk(io.BufferedReader(io.BytesIO(data))))  # type: ignore[arg-type]
+    return list(opcodes.walk(io.BufferedReader(io.BytesIO(data))))
 
 
 @settings(max_examples=150, deadline=None)
@@ -48,16 +49,15 @@ def test_a_stump_breaks_off(value: Any, protocol: int, data: st.DataObject) -> N
 @settings(max_examples=300, deadline=None)
 @given(noise=st.binary(max_size=200))
 def test_noise_ends_in_one_way(noise: bytes) -> None:
-    try:
-        walked(noise)
-    except BrokenError as error:
-        assert str(error)
+    with suppress(BrokenError):
+        assert walked(noise)[-1].name == "STOP"
 
 
 def test_the_stream_stays_behind_the_pickle() -> None:
-    stream = io.BufferedReader(io.BytesIO(dumped(1) + b"rest"))  # type: ignore[arg-type]
+    data = io.BytesIO(dumped(1) + b"rest")
+    stream: io.BufferedReader = io.BufferedReader(data)
 
-    list(opcodes.walk(stream))
+    assert [item.name for item in opcodes.walk(stream)] == ["PROTO", "BININT1", "STOP"]
 
     assert stream.read() == b"rest"
 
@@ -78,10 +78,10 @@ def test_a_long_string_is_skipped() -> None:
         pytest.param(b"\x8e" + struct.pack("<Q", 1 << 62), "breaks off", id="bytes without end"),
         pytest.param(b"T" + struct.pack("<i", -1), "announces -1 bytes", id="a negative length"),
         pytest.param(b"c" + b"a" * 70_000, "a line without end", id="a line without end"),
-        pytest.param(b"N" * 3_000_001, "more than 3,000,000 opcodes", id="opcodes without end"),
+        pytest.param(b"N" * 2_000_001, "more than 2,000,000 opcodes", id="opcodes without end"),
         pytest.param(
             PROTO + (b"X" + struct.pack("<I", 60_000) + b"a" * 60_000) * 600,
-            "more than 33 MB of strings|more than 32 MB of strings",
+            "more than 32 MB of strings",
             id="strings without end",
         ),
     ],

@@ -45,9 +45,7 @@ def _socket(path: Path) -> None:
         pytest.param(lambda path: None, "No such file", id="nothing"),
     ],
 )
-def test_what_is_no_file_is_told_in_one_line(
-    make: object, words: str, tmp_path: Path
-) -> None:
+def test_what_is_no_file_is_told_in_one_line(make: object, words: str, tmp_path: Path) -> None:
     path = tmp_path / "weights.pt"
     assert callable(make)
     make(path)
@@ -78,9 +76,10 @@ def test_a_file_that_shrinks_meanwhile_is_told(tmp_path: Path) -> None:
     path = tmp_path / "weights.pt"
     path.write_bytes(bytes(100))
 
-    with pytest.raises(UnreadableError, match="shortened"), source.opened(path) as opened:
+    with source.opened(path) as opened:
         os.truncate(path, 50)
-        opened.at(40, 20)
+        with pytest.raises(UnreadableError, match="shortened"):
+            opened.at(40, 20)
 
 
 def test_the_checksum_is_that_of_the_whole_file(tmp_path: Path) -> None:
