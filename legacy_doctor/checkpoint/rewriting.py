@@ -16,7 +16,7 @@ from legacy_doctor.checkpoint.tensors import Found
 from legacy_doctor.errors import DoctorError
 
 _DEEPEST: Final = 32
-_PARTS: Final = 100_000
+_PARTS: Final = 10_000
 """Opcodes of one tensor: what refers to itself twice at every step grows without end."""
 _SIMPLE: Final = {None: b"N", True: b"\x88", False: b"\x89"}
 
