@@ -42,7 +42,7 @@ def write(source: Source, start: str, out: Path, *, force: bool, watch: Watch) -
     found = content.read(source)
     if found.damage:
         raise DoctorError(f"{source.path}: {found.damage}; no copy was made")
-    _check_form(found, out)
+    _check_form(source, found, out)
     out = _place(source, out, force=force)
     names = _names(found)
     kept = _chosen(source, names, start)
@@ -58,10 +58,10 @@ def write(source: Source, start: str, out: Path, *, force: bool, watch: Watch) -
     return StrippedCopy(out, len(kept), size, (*dropped, *_without_tensors(found, names)))
 
 
-def _check_form(found: Content, out: Path) -> None:
+def _check_form(source: Source, found: Content, out: Path) -> None:
     named = out.suffix == ".safetensors"
     if found.form in {"torchscript", "pickle"}:
-        raise DoctorError(f"a {found.form} holds no table of tensors to copy")
+        raise DoctorError(f"{source.path}: a {found.form} holds no table of tensors to copy")
     if named != (found.header is not None):
         wanted = "with" if found.header is not None else "without"
         raise DoctorError(

@@ -110,6 +110,28 @@ def _bomb(path: Path) -> Path:
     return path
 
 
+def _end(at: int, form: str, value: int) -> Callable[[Path], Path]:
+    """Change one number of the end of the archive."""
+
+    def make(path: Path) -> Path:
+        def edit(raw: bytearray) -> None:
+            place = raw.rfind(b"PK\x05\x06") + at
+            raw[place : place + struct.calcsize(form)] = struct.pack(form, value)
+
+        return changed(zipped(path, table({})), edit)
+
+    return make
+
+
+def _large_end(path: Path) -> Path:
+    """A locator that leads to no end of 64 bits."""
+
+    def edit(raw: bytearray) -> None:
+        raw[-22:-22] = struct.pack("<4sLQL", b"PK\x06\x07", 0, 0, 1)
+
+    return changed(zipped(path, table({})), edit)
+
+
 def _behind_the_end(path: Path) -> Path:
     return changed(zipped(path, table({})), lambda raw: raw.extend(b"PK\x05\x06 more"))
 
@@ -165,6 +187,12 @@ def _damaged(path: Path) -> Path:
         pytest.param(_flag(20, 7), "two different lengths", id="two lengths"),
         pytest.param(_flag(28, 70), "damaged directory|called otherwise", id="a long name"),
         pytest.param(_flag(42, 9), "called otherwise|ends at byte", id="another place"),
+        pytest.param(_end(4, "<H", 1), "one part of", id="one part of several"),
+        pytest.param(_end(10, "<H", 9), "damaged directory", id="more entries than there are"),
+        pytest.param(_end(10, "<H", 1), "damaged directory", id="fewer entries than there are"),
+        pytest.param(_end(16, "<L", 1), "not where its end says", id="the directory elsewhere"),
+        pytest.param(_end(20, "<H", 9), "behind its end", id="a comment that is not there"),
+        pytest.param(_large_end, "whose end is damaged", id="a large end that is none"),
         pytest.param(_renamed, "called otherwise", id="two names"),
         pytest.param(_without_a_pickle, "without a pickle", id="no pickle"),
         pytest.param(_elsewhere, "no data.pkl where", id="the pickle in another folder"),

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import pytest
 
 from legacy_doctor.checkpoint import globals as judge
 from legacy_doctor.checkpoint import source, strip
 from legacy_doctor.errors import DoctorError
-from legacy_doctor.model import Trust
+from legacy_doctor.model import StrippedCopy, Trust
 from tests.checkpoint.conftest import Torch
 from tests.checkpoint.files import judged, rules
 
@@ -249,96 +250,92 @@ def test_the_hint_lists_exactly_this_file(folder: Path, answers: dict[str, str])
         assert word in finding.remedy.text
 
 
-def copied(path: Path, start: str, out: Path, *, force: bool = False) -> Any:
+def copied(path: Path, start: str, out: Path) -> StrippedCopy:
     with source.opened(path) as opened:
-        return strip.write(opened, start, out, force=force, watch=source.unwatched)
+        return strip.write(opened, start, out, force=False, watch=source.unwatched)
 
 
 COMPARE = """
 import json, sys, torch
-first, second, table, start = sys.argv[1:]
-old = torch.load(first, weights_only=True, map_location="cpu")
-old = old[table] if table else old
-new = torch.load(second, weights_only=True)
-mapped = new if second.endswith(".safetensors") else torch.load(second, weights_only=True, mmap=True)
-wanted = {k[len(start):]: v for k, v in old.items() if k.startswith(start)}
-print(json.dumps([
-    list(new) == list(wanted),
-    all(torch.equal(new[k], v) and torch.equal(mapped[k], v) and new[k].dtype == v.dtype
-        and new[k].stride() == v.stride() for k, v in wanted.items()),
-    len(wanted), sorted({v.untyped_storage().data_ptr() % 64 for v in mapped.values()})]))
+answers = []
+for first, second, table, start in json.loads(sys.argv[1]):
+    old = torch.load(first, weights_only=True, map_location="cpu")
+    old = old[table] if table else old
+    new = torch.load(second, weights_only=True)
+    archive = not second.endswith(".safetensors")
+    mapped = torch.load(second, weights_only=True, mmap=True) if archive else new
+    wanted = {k[len(start):]: v for k, v in old.items() if k.startswith(start)}
+    answers.append([
+        sorted(new) == sorted(wanted),
+        all(torch.equal(new[k], v) and torch.equal(mapped[k], v) and new[k].dtype == v.dtype
+            and new[k].stride() == v.stride() for k, v in wanted.items()),
+        not archive or all(v.untyped_storage().data_ptr() % 64 == 0 for v in mapped.values())])
+print(json.dumps(answers))
 """
+TABLE = "ema_model_state_dict"
 
 
-@pytest.mark.parametrize(
-    ("name", "table", "kept", "left"),
-    [
-        pytest.param("ema.pt", "", 2, ("step", "initted"), id="a zip archive"),
-        pytest.param(
-            *("ema-table.pt", "ema_model_state_dict", 2),
-            ("ema_model_state_dict.step", "ema_model_state_dict.initted"),
-            id="a table in a zip archive",
-        ),
-        pytest.param("ema-legacy.pt", "", 2, ("step", "initted"), id="a stream of before 1.6"),
-        pytest.param("cuda-ema.pt", "", 2, ("step", "initted"), id="from a GPU"),
-        pytest.param("ema.safetensors", "", 2, ("initted", "step"), id="safetensors"),
-    ],
-)
+class Copying(NamedTuple):
+    """A file to copy, the prefix, and what the copy is compared with."""
+
+    name: str
+    start: str
+    kept: int
+    left: tuple[str, ...] | None = None
+    table: str = ""
+    like: tuple[str, str] | None = None
+    """Another file and prefix of the same numbers, where torch does not take the original."""
+
+
+COPIES = {
+    "a zip archive": Copying("ema.pt", "ema_model.", 2, ("initted", "step")),
+    "a table in a zip archive": Copying(
+        *("ema-table.pt", "ema_model.", 2, (f"{TABLE}.initted", f"{TABLE}.step"), TABLE)
+    ),
+    "a stream of before 1.6": Copying("ema-legacy.pt", "ema_model.", 2, ("initted", "step")),
+    "from a GPU": Copying("cuda-ema.pt", "ema_model.", 2, ("initted", "step")),
+    "safetensors": Copying("ema.safetensors", "ema_model.", 2, ("initted", "step")),
+    "a view": Copying("odd.pt", "vie", 1),
+    "a parameter": Copying("odd.pt", "para", 1),
+    "a quantized tensor": Copying("odd.pt", "quant", 1),
+    "a tensor of nothing": Copying("odd.pt", "no", 1),
+    "a view in a stream": Copying("odd-legacy.pt", "vie", 1),
+    "every dtype": Copying("kinds.pt", "torch.", 9, ()),
+    "beside a class": Copying("class.pt", "model.", 2, ("config",), "", ("plain.pt", "")),
+}
+
+
+@pytest.fixture(scope="module")
+def copies(
+    torch: Torch,
+    folder: Path,
+    answers: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, tuple[StrippedCopy, list[bool]]]:
+    """Every copy, and what torch says of it: same names, same numbers, at multiples of 64."""
+    made, orders = {}, []
+    for number, (title, case) in enumerate(COPIES.items()):
+        path = folder / case.name
+        before = path.read_bytes(), path.stat().st_mtime_ns
+        out = tmp_path_factory.mktemp("copies") / f"{number}{path.suffix}"
+        made[title] = copied(path, case.start, out)
+        assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+        first, start = case.like or (case.name, case.start)
+        orders.append([str(folder / first), str(out), case.table, start])
+    told = torch.run(COMPARE, json.dumps(orders))
+    return dict(zip(COPIES, zip(made.values(), told, strict=True), strict=True))
+
+
+@pytest.mark.parametrize(("title", "case"), COPIES.items(), ids=COPIES)
 def test_the_copy_holds_the_same_numbers_under_plain_names(
-    name: str,
-    table: str,
-    kept: int,
-    left: tuple[str, ...],
-    torch: Torch,
-    folder: Path,
-    answers: dict[str, str],
-    tmp_path: Path,
+    title: str, case: Copying, copies: dict[str, tuple[StrippedCopy, list[bool]]]
 ) -> None:
-    path = folder / name
-    before = path.read_bytes(), path.stat().st_mtime_ns
-    out = tmp_path / f"copy{path.suffix}"
+    copy, told = copies[title]
 
-    copy = copied(path, "ema_model.", out)
-
-    assert (copy.tensors, sorted(copy.dropped)) == (kept, sorted(left))
-    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
-    same_names, same_numbers, count, places = torch.run(COMPARE, path, out, table, "ema_model.")
-    assert (sorted([same_names, same_numbers]), count) == ([True, True], kept)
-    assert places == [0] or path.suffix == ".safetensors"
-    assert not judged(out).failed
-
-
-@pytest.mark.parametrize(
-    ("name", "start", "kept"),
-    [
-        pytest.param("odd.pt", "vie", 1, id="a view"),
-        pytest.param("odd.pt", "para", 1, id="a parameter"),
-        pytest.param("odd.pt", "quant", 1, id="a quantized tensor"),
-        pytest.param("odd.pt", "no", 1, id="a tensor of nothing"),
-        pytest.param("odd-legacy.pt", "vie", 1, id="a view in a stream"),
-        pytest.param("kinds.pt", "torch.", 9, id="every dtype"),
-        pytest.param("class.pt", "", 0, id="beside a class that the copy does not need"),
-    ],
-)
-def test_odd_tensors_are_copied_too(
-    name: str,
-    start: str,
-    kept: int,
-    torch: Torch,
-    folder: Path,
-    answers: dict[str, str],
-    tmp_path: Path,
-) -> None:
-    out = tmp_path / "copy.pt"
-    start, kept = (start, kept) if start else ("model.", 2)
-
-    assert copied(folder / name, start, out).tensors == kept
-
-    if name.startswith("class"):
-        assert {item[0] for item in torch.run(INVENTORY, out)[0]} == {"weight", "bias"}
-    else:
-        answer = torch.run(COMPARE, folder / name, out, "", start)
-        assert answer[:3] == [True, True, kept]
+    assert told == [True, True, True]
+    assert copy.tensors == case.kept
+    assert case.left is None or tuple(sorted(copy.dropped)) == case.left
+    assert not judged(copy.path).failed
 
 
 def test_what_is_made_of_more_is_not_copied(
