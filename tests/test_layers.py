@@ -20,6 +20,7 @@ ARROWS = {
     "cpu": {*WORDS, "process", "cpu"},
     "environment": {*WORDS, "process", "environment"},
     "knowledge": {*WORDS, "knowledge"},
+    "checkpoint": {*WORDS, "checkpoint"},
     "diagnosis": {*WORDS, "knowledge", "diagnosis"},
     "mel": set(),  # runs inside the target
     "probe": {*WORDS, "process", "binary", "probe"},
@@ -29,7 +30,7 @@ ARROWS = {
     "cli": {
         *WORDS,
         *("binary", "cpu", "environment", "knowledge", "diagnosis", "probe", "treatment"),
-        *("mel", "hook", "report", "cli"),
+        *("mel", "hook", "report", "cli", "checkpoint"),
     },
     "__main__": {"cli"},
     "__init__": set(),

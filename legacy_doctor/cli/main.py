@@ -25,6 +25,7 @@ Exit codes, the same in every format:
 
 _COMMANDS: Final = {
     "check": "Tell what will break in an environment on this CPU, or a named one.",
+    "checkpoint": "Tell what a file of weights holds, without unpickling it.",
     "cpu": "Show what this CPU, or a named one, can do and what is hidden.",
     "explain": "Tell the whole story of one distribution.",
     "fix": "Make a plan that cures what check finds, and with --apply carry it out.",

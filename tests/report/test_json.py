@@ -37,6 +37,7 @@ from legacy_doctor.model import (
     Witness,
 )
 from legacy_doctor.report import beliefs
+from legacy_doctor.report import checkpoint as checkpoints
 from legacy_doctor.report import json as documents
 from legacy_doctor.treatment.journal import Entry
 from legacy_doctor.treatment.patching import State
@@ -44,6 +45,7 @@ from legacy_doctor.treatment.run import STATES
 from tests.diagnosis.patients import PHENOM, alternative, cpu, dist, knowing, patient, pin, pinset
 from tests.diagnosis.probed import PHENOM_PLAYED, UMATH, died, fault, raised, ran
 from tests.report.test_beliefs import WHOLE
+from tests.report.test_checkpoint import COPY, sick_weights, weights
 from tests.report.test_text import CONFIRMED, HINT, NUMPY, PROVEN, VARIABLE, finding, report
 
 SCHEMA = json.loads((Path(documents.__file__).parent / "schema.json").read_text())
@@ -303,6 +305,8 @@ DOCUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
         "patch-status",
         {"patches": [{"id": "x", "state": state.value, "why": "w"} for state in State]},
     ),
+    "checkpoint, healthy": ("checkpoint", checkpoints.body(weights(), None)),
+    "checkpoint, sick": ("checkpoint", checkpoints.body(sick_weights(), COPY)),
 }
 
 
