@@ -708,7 +708,7 @@ class Timing:
     speed: float
     """Median over the rounds of how much faster it was than the baseline: 1.0 is the same."""
     noise: float
-    """What of `speed` may be chance; the tune room says how it is computed."""
+    """By how much of itself `speed` may be off by chance; the tune room says how it is found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,13 +23,14 @@ ARROWS = {
     "diagnosis": {*WORDS, "knowledge", "diagnosis"},
     "mel": set(),  # runs inside the target
     "probe": {*WORDS, "process", "binary", "probe"},
+    "tune": {*WORDS, "knowledge", "tune"},
     "treatment": {*WORDS, "process", "knowledge", "treatment"},
     "hook": {*WORDS, "treatment", "hook"},
     "report": {*WORDS, "report"},
     "cli": {
         *WORDS,
         *("binary", "cpu", "environment", "knowledge", "diagnosis", "probe", "treatment"),
-        *("mel", "hook", "report", "cli"),
+        *("mel", "hook", "tune", "report", "cli"),
     },
     "__main__": {"cli"},
     "__init__": set(),

@@ -65,8 +65,8 @@ def _node(topology: Topology) -> Iterator[Choice]:
         groups = [[core for core in topology.cores if core.node == n] for n in topology.nodes]
         cores = max(groups, key=len)
         reason = (
-            f"{_count(cores)} of NUMA node {cores[0].node}: {len(groups)} nodes have a memory each, "
-            "and what lies in another's is slow to reach"
+            f"{_count(cores)} of NUMA node {cores[0].node}: {len(groups)} nodes have "
+            "a memory each, and what lies in another's is slow to reach"
         )
         yield _choice("node", "one NUMA node", cores, reason, topology, pinned=True)
 

@@ -117,7 +117,7 @@ def corrections(guides: Iterable[Guide]) -> Iterator[Remark]:
         for item in guide.corrections:
             yield Remark(
                 severity=Severity.INFO,
-                subject=f"said: {item.claim}",
+                subject=f"'{item.claim}'",
                 text=item.truth,
                 evidence=item.evidence,
             )
@@ -131,7 +131,9 @@ def others(guide: Guide, topology: Topology, taken: Weights | None) -> Iterator[
             yield Remark(severity=Severity.INFO, subject=_short(item), text=text)
 
 
-def machine(topology: Topology, weights: Weights | None) -> Iterator[Remark]:
+def machine(
+    topology: Topology, weights: Weights | None, *, measured: bool = False
+) -> Iterator[Remark]:
     """Yield what the machine itself has to say: memory, load, what could not be read."""
     room = topology.available
     if weights is not None and room is not None and room < weights.bytes:
@@ -139,15 +141,16 @@ def machine(topology: Topology, weights: Weights | None) -> Iterator[Remark]:
         yield Remark(
             severity=Severity.ERROR,
             subject=weights.id,
-            text=f"needs about {_gigabytes(weights.bytes)} of memory, and {_gigabytes(room)} can be "
-            f"had{f' (the limit of {limit})' if limit else ''}: it would be killed while it loads",
+            text=f"needs about {_gigabytes(weights.bytes)} of memory, and {_gigabytes(room)} can "
+            f"be had{f' (limit: {limit})' if limit else ''}: it would be killed while it loads",
         )
     if topology.load is not None and topology.load > BUSY * len(topology.allowed):
+        hint = "measure again when it is idle" if measured else "it is slower for that"
         yield Remark(
-            severity=Severity.INFO,
+            severity=Severity.WARNING if measured else Severity.INFO,
             subject="load",
             text=f"{topology.load:g} processes were computing here over the last minute, on "
-            f"{len(topology.allowed)} CPUs: what is measured now is measured beside them",
+            f"{len(topology.allowed)} CPUs: {hint}",
         )
     for note in topology.notes:
         yield Remark(severity=Severity.INFO, subject="topology", text=note)

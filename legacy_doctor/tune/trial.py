@@ -3,10 +3,10 @@
 Every contender runs once a round, in a process of its own, and the rounds follow each other: what
 slows the machine down for a while slows all of them. In each round a contender's speed is the
 geometric mean, over the parts of the load, of the baseline's time divided by its own; its speed is
-the median over the rounds. Noise is twice the scaled median absolute deviation of these numbers
-(1.4826 MAD, which is the standard deviation where they are normal), and 2 % at least: clocks,
-caches and the placement of memory differ by as much between two runs of one program. The best is
-kept only where its speed exceeds the baseline's by more than its noise.
+the median over the rounds. Noise is relative: twice the scaled median absolute deviation of the
+logarithms of these numbers (1.4826 MAD, which is the standard deviation where they are normal),
+and 2 % at least: clocks, caches and the placement of memory differ by as much between two runs of
+one program. The best is kept only where its speed exceeds the baseline's by more than its noise.
 """
 
 from __future__ import annotations
@@ -110,10 +110,11 @@ def _speed(base: Sample, other: Sample) -> float:
 
 
 def noise(speeds: Iterable[float]) -> float:
-    """Return what of the median of these numbers may be chance."""
-    speeds = list(speeds)
-    middle = median(speeds)
-    return max(TIMES * SCALE * median(abs(speed - middle) for speed in speeds), FLOOR)
+    """Return by how much of itself the median of these numbers may be off by chance."""
+    logs = [math.log(speed) for speed in speeds]
+    middle = median(logs)
+    deviation = median(abs(item - middle) for item in logs)
+    return max(math.expm1(TIMES * SCALE * deviation), FLOOR)
 
 
 def measured(measurement: Measurement, choices: Sequence[Choice]) -> tuple[Choice, ...]:
@@ -124,7 +125,7 @@ def measured(measurement: Measurement, choices: Sequence[Choice]) -> tuple[Choic
     number = won.contender.threads or 1
     reason = (
         f"{won.speed:.2f} times as fast as {measurement.baseline}, more than the noise of "
-        f"{won.noise:.2f} ({measurement.library}, {measurement.rounds} rounds)"
+        f"{won.noise:.0%} ({measurement.library}, {measurement.rounds} rounds)"
     )
     known = next((c for c in choices if (c.threads, c.cpus) == won.contender[1:]), None)
     title = f"{known.title}, as measured" if known else "as measured"
