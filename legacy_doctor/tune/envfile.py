@@ -99,7 +99,8 @@ def edit(text: str, wanted: Mapping[str, str], title: str = "") -> Edit:
         line = parts[index]
         if line.plain != wanted[name]:
             changed.append((name, line.plain, wanted[name]))
-            parts[index] = line._replace(value=_written(line, wanted[name]))
+            gap = " " if line.tail.startswith("#") else ""  # else it would be part of the value
+            parts[index] = line._replace(value=_written(line, wanted[name]), tail=gap + line.tail)
     added = tuple(name for name in wanted if name not in last)
     whole = "".join(line.text for line in parts)
     new = "".join(_added(whole, {name: wanted[name] for name in added}, title))
