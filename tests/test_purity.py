@@ -70,6 +70,8 @@ def _loaded(*arguments: str, cwd: Path) -> dict[str, list[str]]:
         ["patch", "status"],
         ["patch", "apply", "torch-onednn-off"],
         ["patch", "revert", "torch-onednn-off"],
+        ["tune"],
+        ["tune", "--profile", "qwen3-tts", "--cpu", "phenom-ii", "--format", "json"],
     ],
     ids=" ".join,
 )

@@ -58,12 +58,8 @@ def _threads(number: int) -> str:
 
 def order(contenders: Sequence[Contender], rounds: int) -> list[Contender]:
     """Return the runs of all rounds; each begins elsewhere, so that none is always the first."""
-    runs: list[Contender] = []
-    for number in range(rounds):
-        start = number % len(contenders)
-        turn = [*contenders[start:], *contenders[:start]]
-        runs += turn if number % 2 == 0 else turn[::-1]
-    return runs
+    count = len(contenders)
+    return [contenders[(turn + place) % count] for turn in range(rounds) for place in range(count)]
 
 
 def judge(

@@ -44,6 +44,7 @@ from tests.diagnosis.patients import PHENOM, alternative, cpu, dist, knowing, pa
 from tests.diagnosis.probed import PHENOM_PLAYED, UMATH, died, fault, raised, ran
 from tests.report.test_beliefs import WHOLE
 from tests.report.test_text import CONFIRMED, HINT, NUMPY, PROVEN, VARIABLE, finding, report
+from tests.tune.consultations import env_file, measurement, tuning
 
 SCHEMA = json.loads((Path(documents.__file__).parent / "schema.json").read_text())
 
@@ -297,6 +298,15 @@ DOCUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "patch-status": (
         "patch-status",
         {"patches": [{"id": "x", "state": state.value, "why": "w"} for state in State]},
+    ),
+    "tune": ("tune", documents.tuning(tuning())),
+    "tune, measured and written": (
+        "tune",
+        documents.tuning(
+            tuning(
+                measured=measurement(1.4, kept=True), file=env_file(written=True), severity="error"
+            )
+        ),
     ),
 }
 

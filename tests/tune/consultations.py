@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from legacy_doctor.cpu import models
 from legacy_doctor.model import (
+    Advice,
     Choice,
     Contender,
     Core,
     Cpu,
+    EnvFile,
+    Evidence,
+    Grade,
     Measurement,
+    Remark,
+    Severity,
     Timing,
     Topology,
+    Tuning,
+    Work,
 )
 
 
@@ -61,3 +71,60 @@ def measurement(speed: float, *, kept: bool) -> Measurement:
             timing(FAST, speed, 0.05),
         ),
     )
+
+
+EVIDENCE = (Evidence(grade=Grade.REPORTED, source="a manual"),)
+
+
+def hybrid() -> Topology:
+    """Four P-cores of two CPUs each and eight E-cores, in a container."""
+    fast = tuple(Core((n, n + 1), kind="performance") for n in range(0, 8, 2))
+    numbers = tuple(range(16))
+    return Topology(
+        online=(*numbers, 16, 17),
+        allowed=numbers,
+        cores=(*fast, *cores(8, kind="efficient", start=8)),
+        kinds_from="CPUID leaf 0x1A",
+        quota=6.5,
+        quota_from="/sys/fs/cgroup/cpu.max",
+        memory=16_000_000_000,
+        available=4_000_000_000,
+        memory_limit=5_000_000_000,
+        memory_limit_from="/sys/fs/cgroup/memory.max",
+        load=0.5,
+        notes=("sysfs is silent",),
+    )
+
+
+def tuning(
+    *, measured: Measurement | None = None, file: EnvFile | None = None, severity: str = "warning"
+) -> Tuning:
+    """All that a report may have to show."""
+    return Tuning(
+        cpu=cpu("haswell"),
+        what_if=True,
+        topology=hybrid(),
+        profile="x",
+        title="A program",
+        work=Work.AUTOREGRESSIVE,
+        choices=(choice(4, 0, 2, 4, 6, title="the P-cores alone"), choice(12)),
+        settings=(
+            Advice(name="X_THREADS", value="4", reason="it asks for it", evidence=EVIDENCE),
+            Advice(name="X_DIR", value=None, reason="nobody reads it"),
+            Advice(name="-t 4", value=None, reason="four at most", engine="x.cpp"),
+        ),
+        remarks=(
+            Remark(severity=Severity.INFO, subject="bfloat16", text="needs AMX", evidence=EVIDENCE),
+            Remark(severity=Severity(severity), subject="X_MODEL=big", text="does not fit"),
+        ),
+        starts=("run x",),
+        measurement=measured,
+        env_file=file,
+    )
+
+
+def env_file(
+    *, written: bool, diff: str = "--- a/.env\n+++ b/.env\n@@ -1 +1 @@\n-A=1\n+A=2\n"
+) -> EnvFile:
+    changed = (("A", "1", "2"),) if diff else ()
+    return EnvFile(path=Path(".env"), diff=diff, written=written, changed=changed)
