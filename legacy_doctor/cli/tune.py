@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ from legacy_doctor.cpu import topology as topologies
 from legacy_doctor.environment import distributions, interpreter
 from legacy_doctor.errors import DoctorError
 from legacy_doctor.knowledge import tuning
-from legacy_doctor.knowledge.tuning import Guide
+from legacy_doctor.knowledge.tuning import Guide, Weights
 from legacy_doctor.model import (
     Choice,
     Cpu,
@@ -162,25 +162,17 @@ def consult(wish: Wish) -> Tuning:
     measurement = _measured(wish, choices, topology, cpu) if wish.measured else None
     if measurement is not None:
         choices = trial.measured(measurement, choices)
-    first = choices[0]
     engines = _by_work(topology, choices, guide.work, measurement)
     advised = [
         item
         for each in guides
-        for item in settings.variables(each, first, weights=weights, production=wish.production)
+        for item in settings.variables(
+            each, choices[0], weights=weights, production=wish.production
+        )
     ]
+    calls = settings.calls(guide, engines, guide.work)
     values = {item.name: item.value for item in advised if item.value is not None}
     file, text = _written(wish, values, guide)
-    remarks: list[Remark] = [
-        *settings.machine(topology, weights, measured=wish.measured),
-        *settings.judged(guides, dict(os.environ), cpu, "the environment"),
-        *settings.judged(guides, envfile.values(text), cpu, str(wish.file)),
-        *watching.remarks(guides, wish.python, wish.cpu_name),
-        *settings.limits(guides, cpu),
-        *settings.chances(cpu),
-        *settings.others(guide, topology, weights),
-        *settings.corrections(guides),
-    ]
     return Tuning(
         cpu=cpu,
         what_if=cpu.source.startswith("model:"),
@@ -189,12 +181,31 @@ def consult(wish: Wish) -> Tuning:
         title=guide.title,
         work=guide.work,
         choices=choices,
-        settings=(*advised, *settings.pinning(first), *settings.calls(guide, engines, guide.work)),
-        remarks=tuple(remarks),
+        settings=(*advised, *settings.pinning(choices[0]), *calls),
+        remarks=tuple(_remarks(wish, guides, cpu, topology, weights, text)),
         starts=guide.starts,
         measurement=measurement,
         env_file=file,
     )
+
+
+def _remarks(  # noqa: PLR0913  all that there is something to say of
+    wish: Wish,
+    guides: tuple[Guide, ...],
+    cpu: Cpu,
+    topology: Topology,
+    weights: Weights | None,
+    text: str,
+) -> Iterator[Remark]:
+    """Yield what there is to know; `text` is what the file holds now."""
+    yield from settings.machine(topology, weights, measured=wish.measured)
+    yield from settings.judged(guides, dict(os.environ), cpu, "the environment")
+    yield from settings.judged(guides, envfile.values(text), cpu, str(wish.file))
+    yield from watching.remarks(guides, wish.python, wish.cpu_name)
+    yield from settings.limits(guides, cpu)
+    yield from settings.chances(cpu)
+    yield from settings.others(guides[0], topology, weights)
+    yield from settings.corrections(guides)
 
 
 def _guides(profile: str) -> tuple[Guide, ...]:
@@ -241,8 +252,10 @@ def _resolved(path: Path) -> Path:
     """Follow a link to the file it means: it stays a link."""
     try:
         resolved = path.resolve()
-    except (OSError, RuntimeError) as error:  # a link in a circle
-        raise DoctorError(f"{path}: cannot be looked up ({error})") from error
+    except (OSError, RuntimeError):  # Python before 3.13, for a link in a circle
+        resolved = path
+    if resolved.is_symlink():
+        raise DoctorError(f"{path}: the link leads to itself; remove it first")
     if not resolved.parent.is_dir():
         raise DoctorError(f"{path}: the folder {resolved.parent} is not there; make it first")
     return resolved

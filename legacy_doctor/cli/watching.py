@@ -24,8 +24,6 @@ from legacy_doctor.tune import watched as judged
 def remarks(guides: Sequence[Guide], python: str | None, cpu_name: str | None) -> Iterator[Remark]:
     """Yield what is to be said of those that are installed in the target."""
     items = {item.name: item for guide in guides for item in guide.watched}
-    if not items:
-        return
     executable, why = interpreter.choose(python, os.environ, Path.cwd())
     target = interpreter.examine(executable, why)
     installed = {item.name: item for item in distributions.read(target.site_packages).distributions}

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import pty
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Doctor, Site, Wheels
+from legacy_doctor.cli import measuring
+from legacy_doctor.environment import interpreter
+from legacy_doctor.errors import TargetError
+from tests.conftest import ROOT, Doctor, Site, Wheels, clean
 from tests.cpu.trees import put, tree
+from tests.diagnosis.patients import PHENOM, dist
 from tests.probe.faults import EXECUTE
+from tests.tune.consultations import alike, choice
 
+NUMPY = dist("numpy", "2.3.5")
 QWEN = ("tune", "--profile", "qwen3-tts")
 
 
@@ -207,7 +216,7 @@ def test_bytes_that_are_no_text_survive(doctor: Doctor, tmp_path: Path) -> None:
         pytest.param(["--measure", "--cpu", "nehalem"], "does not go with --cpu", id="measuring another CPU"),
         pytest.param(["--measure", "--root", "."], "does not go with --root", id="measuring a recording"),
         pytest.param(["--write", "gone/.env"], "is not there; make it first", id="a folder that is not there"),
-        pytest.param(["--write", "circle"], "circle", id="a link in a circle"),
+        pytest.param(["--write", "circle"], "the link leads to itself", id="a link in a circle"),
         pytest.param(["--write", "pipe"], "not a regular file", id="a pipe"),
         pytest.param(["--rounds", "2"], "2", id="too few rounds"),
         pytest.param(["--cpu", "penntium"], "unknown CPU 'penntium'", id="an unknown CPU"),
@@ -230,25 +239,38 @@ def test_bad_input_is_one_line_and_exit_code_two(
 
 
 @pytest.mark.wheels
-def test_this_machine_is_measured_and_the_curve_is_shown(wheels: Wheels, doctor: Doctor) -> None:
+def test_a_terminal_gets_a_bar_and_the_report_its_curve(wheels: Wheels, tmp_path: Path) -> None:
+    screen, end = pty.openpty()
     words = ("tune", "--measure", "--rounds", "3", "--python", str(wheels.last_good))
+    child = subprocess.Popen(
+        [sys.executable, "-m", "legacy_doctor", *words],
+        stdout=subprocess.PIPE,
+        stderr=end,
+        cwd=tmp_path,
+        env={**clean(os.environ), "PYTHONPATH": str(ROOT), "TERM": "xterm"},
+    )
+    os.close(end)
+    out = child.communicate(timeout=300)[0].decode()
+    shown = os.read(screen, 1 << 16).decode()
+    os.close(screen)
 
-    answer = doctor(*words)
-
-    assert answer.code == 0, answer.err
-    assert "measured       numpy 2.3.5, 3 rounds" in answer.out
-    assert "  unset (" in answer.out
-    assert "  1 thread" in answer.out
-    assert "verdict" in answer.out
-    assert answer.err == "", "no bar where nobody looks"
+    assert child.returncode == 0
+    assert "measuring" in shown
+    assert "100%" in shown
+    assert "measured       numpy 2.3.5, 3 rounds" in out
+    assert "  unset (" in out
+    assert "  1 thread" in out
+    assert "verdict" in out
 
 
 @pytest.mark.wheels
 def test_a_measurement_decides_only_beyond_the_noise(wheels: Wheels, doctor: Doctor) -> None:
     words = (*QWEN, "--measure", "--rounds", "3", "--python", str(wheels.last_good))
 
-    report = json.loads(doctor(*words, "--format", "json").out)
+    answer = doctor(*words, "--format", "json")
 
+    report = json.loads(answer.out)
+    assert "measuring" not in answer.err, "no bar where nobody looks"
     measured, first = report["measurement"], report["choices"][0]
     by_label = {item["label"]: item for item in measured["timings"]}
     best, base = by_label[measured["best"]], by_label[measured["baseline"]]
@@ -297,6 +319,14 @@ def test_a_load_that_ends_otherwise_is_an_error_in_one_line(
 
     assert answer.code == 2
     assert f"the load could not be timed ({said})" in answer.err
+
+
+def test_an_interpreter_that_cannot_be_started_is_told(site: Site, tmp_path: Path) -> None:
+    target = interpreter.examine(site.python, "--python")
+    gone = dataclasses.replace(target, executable=tmp_path / "gone")
+
+    with pytest.raises(TargetError, match="cannot be started"):
+        measuring.measure(gone, [NUMPY], [choice(1)], alike(1), PHENOM, 3)
 
 
 def test_an_interpreter_that_dies_is_told(tmp_path: Path, doctor: Doctor) -> None:

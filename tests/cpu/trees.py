@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from legacy_doctor.cpu.topology import cpu_list
-from legacy_doctor.knowledge.document import tomllib
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 MACHINES: Final[dict[str, dict[str, Any]]] = tomllib.loads(
     Path(__file__).with_name("machines.toml").read_text("utf-8")

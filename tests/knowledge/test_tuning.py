@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,11 @@ import pytest
 
 from legacy_doctor.errors import DataError, UnknownNameError
 from legacy_doctor.knowledge import catalogue, tuning
-from legacy_doctor.knowledge.document import tomllib
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 FOLDER = catalogue.folder() / "tuning"
 FILES = sorted(FOLDER.glob("*.toml"))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
-import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -75,7 +76,7 @@ def test_the_fastest_repetition_counts() -> None:
     pauses = iter([0.0, 0.05, 0.0, 0.05, *[0.0] * 100_000])
 
     def part() -> None:
-        load.time.sleep(next(pauses))
+        time.sleep(next(pauses))
 
     assert load.fastest(part, 0.0) < 0.05
 
@@ -85,8 +86,6 @@ def test_this_process_has_a_thread() -> None:
 
 
 def test_it_runs_on_the_oldest_python_that_is_examined() -> None:
-    import ast
-
     ast.parse(LOAD.read_text("utf-8"), feature_version=(3, 8))
 
 
@@ -125,4 +124,3 @@ def test_it_tells_one_line_and_keeps_to_its_cpus(
 
     line = json.loads((tmp_path / "record").read_text())
     assert (line["library"], line["threads"], played.done) == ("played 1.0", 3, [3])
-    assert sys.executable
