@@ -36,10 +36,6 @@ _REPEATED: Final = 0.1
 _VARIABLES: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-class Died(Exception):
-    """The load died of a signal; it has been told."""
-
-
 def measure(  # noqa: PLR0913  what is timed, where, how often
     target: Interpreter,
     installed: Sequence[Distribution],
@@ -50,8 +46,8 @@ def measure(  # noqa: PLR0913  what is timed, where, how often
 ) -> Measurement:
     """Time the load in the target; the first choice is the baseline.
 
-    Raises `Died` where a signal ended the load (its fault is told on stderr), `DoctorError` where
-    there is nothing to compute with or the load ended in another way.
+    Raises `trial.Died` where a signal ended the load (its fault is told on stderr), `DoctorError`
+    where there is nothing to compute with or the load ended in another way.
     """
     library = _library(target, installed)
     contenders = trial.contenders(choices, topology)
@@ -129,7 +125,7 @@ def _said(ended: sandbox.Run, target: Interpreter, cpu: Cpu) -> dict[str, Any]:
             return line
     if ended.status < 0 and not ended.stopped:
         run.death("the load of tune --measure", ended, target, cpu)
-        raise Died
+        raise trial.Died
     words = ended.stderr.strip().splitlines()
     why = ended.stopped or (words[-1] if words else f"exit status {ended.status}")
     raise DoctorError(f"{target.executable}: the load could not be timed ({why})")

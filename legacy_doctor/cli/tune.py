@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from legacy_doctor import __version__
-from legacy_doctor.cli import examination, measuring, options, output, watching
+from legacy_doctor.cli import examination, options, output, watching
 from legacy_doctor.cpu import topology as topologies
 from legacy_doctor.environment import distributions, interpreter
 from legacy_doctor.errors import DoctorError
@@ -140,7 +140,7 @@ def command(
     wish.check()
     try:
         value = consult(wish)
-    except measuring.Died:
+    except trial.Died:
         click.echo(
             "error: nothing was measured: the load died. Run `legacy-doctor check` to learn what "
             "does not run on this CPU, and `legacy-doctor fix` to cure it",
@@ -215,6 +215,8 @@ def _guides(profile: str) -> tuple[Guide, ...]:
 
 
 def _measured(wish: Wish, choices: Sequence[Choice], topology: Topology, cpu: Cpu) -> Measurement:
+    from legacy_doctor.cli import measuring
+
     executable, why = interpreter.choose(wish.python, os.environ, Path.cwd())
     target = interpreter.examine(executable, why)
     installed = distributions.read(target.site_packages).distributions

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from legacy_doctor.cli import examination, probing
+from legacy_doctor.cli import examination
 from legacy_doctor.environment import distributions, interpreter
 from legacy_doctor.knowledge.tuning import Guide, Watched
 from legacy_doctor.model import (
@@ -17,7 +17,6 @@ from legacy_doctor.model import (
     ProbeResult,
     Remark,
 )
-from legacy_doctor.probe import emulator, session
 from legacy_doctor.tune import watched as judged
 
 
@@ -39,6 +38,9 @@ def _versions(installed: dict[str, Distribution]) -> dict[str, str]:
 
 def _imported(item: Watched, patient: Patient, cpu_name: str | None) -> ProbeResult:
     """Import it in a child: some end the whole process, with a status of their own."""
+    from legacy_doctor.cli import probing
+    from legacy_doctor.probe import emulator, session
+
     probe = Probe(id=f"{item.name}/tune", distribution=item.name, imports=item.imports)
     wish = probing.Wish(cpu_name=cpu_name)
     try:

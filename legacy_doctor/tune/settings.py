@@ -142,7 +142,8 @@ def machine(
             severity=Severity.ERROR,
             subject=weights.id,
             text=f"needs about {_gigabytes(weights.bytes)} of memory, and {_gigabytes(room)} can "
-            f"be had{f' (limit: {limit})' if limit else ''}: it would be killed while it loads",
+            f"be had{f' (limit: {limit})' if limit else ''}: it would be killed "
+            "while it loads; take a smaller model, and send one request at a time",
         )
     if topology.load is not None and topology.load > BUSY * len(topology.allowed):
         hint = "measure again when it is idle" if measured else "it is slower for that"

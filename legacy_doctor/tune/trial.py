@@ -31,6 +31,10 @@ Sample = Mapping[str, float]
 """Seconds by the part of the load."""
 
 
+class Died(Exception):
+    """The load died of a signal, which has been told. Never leaves the command."""
+
+
 def contenders(choices: Sequence[Choice], topology: Topology) -> tuple[Contender, ...]:
     """Return what to time: nothing set, the choices (the advised one first), and a ladder."""
     chosen = [Contender(_label(item), item.threads, item.cpus) for item in choices]

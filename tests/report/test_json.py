@@ -34,6 +34,7 @@ from legacy_doctor.model import (
     Step,
     When,
     Witness,
+    Work,
 )
 from legacy_doctor.report import beliefs
 from legacy_doctor.report import json as documents
@@ -412,6 +413,7 @@ def test_the_words_of_the_schema_are_those_of_the_house() -> None:
     assert outcomes == [item.value for item in Outcome]
     states = words["patch-status"]["properties"]["patches"]["items"]["properties"]["state"]["enum"]
     assert states == [item.value for item in State]
+    assert words["tune"]["properties"]["work"]["enum"] == [item.value for item in Work]
 
 
 @pytest.mark.parametrize(
