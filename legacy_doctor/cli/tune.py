@@ -23,6 +23,7 @@ from legacy_doctor.model import (
     EnvFile,
     Measurement,
     Remark,
+    Severity,
     Topology,
     Tuning,
     Work,
@@ -204,6 +205,9 @@ def _remarks(  # noqa: PLR0913  all that there is something to say of
     yield from watching.remarks(guides, wish.python, wish.cpu_name)
     yield from settings.limits(guides, cpu)
     yield from settings.chances(cpu)
+    if wish.root is not None and wish.cpu_name is None:
+        text = "what it can do is told of this machine; name the recorded one's with --cpu"
+        yield Remark(severity=Severity.INFO, subject="cpu", text=text)
     yield from settings.others(guides[0], topology, weights)
     yield from settings.corrections(guides)
 
@@ -293,5 +297,5 @@ def _aside(value: Tuning) -> None:
     for name, old, new in file.changed if file is not None else ():
         click.echo(f"note: {name} was set to {old!r}, now {new!r}", err=True)
     for item in value.remarks:
-        if item.severity.value != "info":
+        if item.severity is not Severity.INFO:
             click.echo(f"{item.severity.value}: {item.subject}: {item.text}", err=True)

@@ -10,8 +10,10 @@ from typing import Final
 from legacy_doctor.model import Measurement, Timing
 from legacy_doctor.report.layout import Line, Page, Span, field, line
 
-_BAR: Final = 28
-"""Characters of the fastest one's bar."""
+_LONGEST: Final = 28
+"""Characters of the fastest one's bar, at most."""
+_BESIDE: Final = 29
+"""Characters beside label and bar: the margins, the number, what marks a row."""
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _FOOT = 640, 300, 56, 24, 44
 _COLOURS: Final = ("#1b6ca8", "#b5651d", "#4a7c59", "#7d3c98")
@@ -27,15 +29,16 @@ def plot(measurement: Measurement, page: Page) -> Iterator[Line]:
     yield from field(page, "measured", head, style="bold")
     width = max(len(_label(item)) for item in measurement.timings)
     most = max(item.speed for item in measurement.timings)
+    longest = max(min(page.width - width - _BESIDE, _LONGEST), 1)
     for item in measurement.timings:
-        filled = max(round(item.speed / most * _BAR), 1)
+        filled = max(round(item.speed / most * longest), 1)
         bar = ("█" if page.unicode else "#") * filled
         speed = f"{item.speed:5.2f} {'±' if page.unicode else '+-'}{item.noise:4.0%}"
         mark = _mark(item, measurement)
         style = "green" if item.contender.label == measurement.best else ""
         yield (
             Span(f"    {_label(item):<{width}}  "),
-            Span(f"{bar:<{_BAR}}", style),
+            Span(f"{bar:<{longest}}", style),
             Span(f" {speed}{mark}"),
         )
     yield line()

@@ -42,6 +42,7 @@ def test_a_hybrid_gets_the_p_cores_and_the_guides_twelve_with_the_reason(
     assert "or 12, all physical cores" in flat
     assert "--measure finds out" in flat
     assert "CPU_THREADS=4" in flat
+    assert "name the recorded one's with --cpu" in flat
     assert "start with: taskset -c 0,2,4,6 ..." in flat
     assert max(map(len, answer.out.splitlines())) <= 80
 

@@ -20,9 +20,9 @@ def test_the_bars() -> None:
         """\
   measured       torch 2.13.0+cpu, 3 rounds; speed beside 12 threads (1.00),
                  with what of it may be chance
-    unset (12)                    ██████████████████            0.90 ±  2%
-    12 threads                    ████████████████████          1.00 ±  2%  advised
-    4 threads, the P-cores alone  ████████████████████████████  1.40 ±  5%
+    unset (12)                    ███████████████          0.90 ±  2%
+    12 threads                    ████████████████         1.00 ±  2%  advised
+    4 threads, the P-cores alone  ███████████████████████  1.40 ±  5%
 
   verdict        4 threads, the P-cores alone is 1.40 times as fast as 12
                  threads, which is more than the noise: it is kept
@@ -34,6 +34,7 @@ def test_the_bars_in_ascii() -> None:
     shown = layout.plain(curve.plot(measurement(0.001, kept=False), Page(unicode=False)))
 
     assert shown.isascii()
+    assert max(map(len, shown.splitlines())) <= 80
     assert "# " in shown, "even the slowest has a bar"
     assert "+-  2%" in shown
 
