@@ -173,7 +173,7 @@ def test_what_goes_round_and_is_wrong_is_corrected() -> None:
         pytest.param({"OV_DEVICE": "TPU"}, "error", "not a value", id="an OpenVINO device"),
         pytest.param({"CPU_THREADS": "all"}, "error", "whole number", id="threads in words"),
         pytest.param({"CPU_THREADS": "0"}, "error", "whole number", id="no threads"),
-        pytest.param({"OMP_NUM_THREADS": "²"}, "error", "whole number", id="a digit that is none"),
+        pytest.param({"MKL_NUM_THREADS": "²"}, "error", "whole number", id="a digit that is none"),
         pytest.param({"TTS_MODEL_NAME": "a", "TTS_MODEL_ID": "b"}, "warning", "one of them only", id="a clash"),
     ],
 )  # fmt: skip
@@ -190,6 +190,7 @@ def test_a_value_that_cannot_work_is_told(values: dict[str, str], severity: str,
     [
         pytest.param({"PATH": "/bin", "CPU_THREADS": "4"}, id="nothing wrong"),
         pytest.param({"TTS_DTYPE": "bfloat16"}, id="bfloat16 where the CPU has it"),
+        pytest.param({"OMP_NUM_THREADS": "4,2"}, id="a number a nested level"),
         pytest.param({"TTS_MODEL_NAME": "a", "TTS_MODEL_ID": "a"}, id="the same model twice"),
     ],
 )
