@@ -1,4 +1,4 @@
-"""`legacy-doctor tune`: on recorded machines, on this one, into files, and measured for real."""
+"""`legacy-doctor tune`: on trees of other machines, on this one, into files, and measured for real."""
 
 from __future__ import annotations
 
