@@ -75,6 +75,7 @@ def _loaded(*arguments: str, cwd: Path) -> dict[str, list[str]]:
         ["patch", "revert", "torch-onednn-off"],
         ["checkpoint", "weights.pt"],
         ["checkpoint", "weights.pt", "--strip-prefix", "ema_model.", "--out", "plain.pt"],
+        ["mel", "precompute", "audio", "out"],
         ["tune"],
         ["tune", "--profile", "qwen3-tts", "--cpu", "phenom-ii", "--format", "json"],
     ],
@@ -85,6 +86,7 @@ def test_no_command_loads_a_compiled_third_party_module(
 ) -> None:
     site.install("numpy", "2.4.6")
     state(tmp_path / "weights.pt", {"ema_model.a": 3})
+    (tmp_path / "audio").mkdir()
     free = {"cpu", "run", "pinsets", "pins", "checkpoint"}
     bare = arguments[0] in free or arguments[:2] in (["patch", "list"], ["patch", "show"])
     target = [] if bare else ["--python", str(site.folder)]
