@@ -34,6 +34,7 @@ _COMMANDS: Final = {
     "pins": "Print what to keep out on a CPU, for pip, uv or conda.",
     "pinsets": "List, show and compare the pin-sets.",
     "probe": "Import and use packages in a sandbox, and tell how it ended.",
+    "report": "Write the diagnosis as one page to read.",
     "run": "Run any command, with a report when it dies of a signal.",
     "undo": "Put back what a fix or a patch changed, byte for byte.",
 }

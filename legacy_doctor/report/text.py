@@ -157,11 +157,11 @@ def _summary(report: Report, page: Page) -> Iterator[Line]:
     yield (Span(first[1].text, STYLES[worst]),)
     yield from rest
     sets = ", ".join(item.label for item in report.pinsets) or "none applies to this CPU"
-    proof = shortened(_proof(report.probing, report.findings), page)
+    proof = shortened(proven(report.probing, report.findings), page)
     yield from paragraph(page, "", f"{proof}. Pin-sets: {sets}.", style="dim")
 
 
-def _proof(probing: Probing, findings: Iterable[Finding]) -> str:
+def proven(probing: Probing, findings: Iterable[Finding]) -> str:
     """Say what was run, and what came of it; else why nothing was."""
     if not probing.ran:
         nothing = "no package was imported" if probing.wanted == "none" else "nothing to probe"
@@ -193,11 +193,17 @@ def _steps(report: Report) -> Iterator[Line]:
     subject = next((item for item in report.findings if item.cause), None)
     if subject is None:
         return
-    option = f" --cpu {shlex.quote(report.target_name)}" if report.what_if else ""
+    words = f"legacy-doctor explain {subject.subject}{target_options(report)}"
+    yield from commands("Next:", [words])
+
+
+def target_options(report: Report) -> str:
+    """Return the options by which another command is about the same target, a space before each."""
     python = ""
     if report.interpreter.chosen_by == "--python":
         python = f" --python {shlex.quote(str(report.interpreter.prefix))}"
-    yield from commands("Next:", [f"legacy-doctor explain {subject.subject}{python}{option}"])
+    cpu = f" --cpu {shlex.quote(report.target_name)}" if report.what_if else ""
+    return f"{python}{cpu}"
 
 
 def commands(lead: str, words: Iterable[str]) -> Iterator[Line]:

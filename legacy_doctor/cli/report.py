@@ -1,0 +1,116 @@
+"""`legacy-doctor report`: the diagnosis as a page to read, or as a text to share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from legacy_doctor.cli import check, config, examination, fix, options, output, probing
+from legacy_doctor.cli.ward import Ward
+from legacy_doctor.cpu import features, models
+from legacy_doctor.diagnosis import machine, prognosis, rules
+from legacy_doctor.errors import DoctorError
+from legacy_doctor.knowledge import catalogue
+from legacy_doctor.model import Chart, Cpu, Knowledge, Patient, Report, Severity, Step
+from legacy_doctor.report import html
+from legacy_doctor.treatment.plan import Selection
+
+_PROBING: Final = ("wanted", "use_cache", "slots", "seconds")
+_XSAVE_LEAF: Final = 0xD
+"""A CPU that has XSAVE has the leaf that describes it (Intel SDM volume 2A, CPUID)."""
+
+
+@click.command("report")
+@options.target_options
+@options.probing_options
+@click.option(
+    "--fail-on",
+    type=click.Choice(config.FAIL_ON),
+    help="Exit with 1 from this severity upwards.  [default: error]",
+)
+@click.option(
+    "--ignore", "ignored", multiple=True, metavar="RULE", help="Leave out the findings of a rule."
+)
+@click.option("--verify-files", is_flag=True, help="Hash every installed file against RECORD.")
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+    metavar="OUT",
+    help="Write one self-contained page (- is stdout).",
+)
+def command(  # noqa: PLR0913  one parameter an option, as click has it
+    python: str | None,
+    cpu_name: str | None,
+    pinsets: tuple[str, ...],
+    pinset_paths: tuple[Path, ...],
+    fail_on: str | None,
+    ignored: tuple[str, ...],
+    page: Path | None,
+    *,
+    verify_files: bool,
+    **words: Any,
+) -> int:
+    """Write the diagnosis as a page to read."""
+    if page is None:
+        raise click.UsageError("say what to write: --html OUT")
+    settings = config.find(Path.cwd())
+    ignores = (
+        *settings.ignores,
+        *(config.Ignore(rule=rules.known(name), reason="--ignore") for name in ignored),
+    )
+    name = cpu_name or settings.target_cpu
+    knowledge = catalogue.choose(
+        pinsets or settings.pinsets, (*settings.pinset_paths, *pinset_paths)
+    )
+    patient = examination.examine(python, name, thorough=verify_files)
+    severity = fail_on or settings.fail_on or Severity.ERROR.value
+    wish = probing.wish(settings, name, **{key: words[key] for key in _PROBING})
+    report = check.diagnosed(patient, knowledge, ignores, wish, severity)
+    output.write(html.page(report, charted(patient, knowledge, report)), place(page))
+    return 1 if report.failed else 0
+
+
+def place(path: Path) -> Path | None:
+    """Return where to write: None is stdout, which is called `-`."""
+    return None if str(path) == "-" else path
+
+
+def charted(patient: Patient, knowledge: Knowledge, report: Report) -> Chart:
+    """Return what the page shows beside the report."""
+    reasons = dict.fromkeys(item.reason for item in patient.cpu.hidden)
+    return Chart(
+        prognosis=prognosis.tell(
+            patient,
+            knowledge,
+            {level: _cpu_of(level) for level in features.LEVELS},
+            results=report.probing.results,
+            findings=report.findings,
+        ),
+        overrides=patient.overrides,
+        steps=tuple(_steps(patient, knowledge, report)),
+        remedies=tuple((item, machine.hidden_remedy(item, patient.cpu)) for item in reasons),
+    )
+
+
+def _cpu_of(level: str) -> Cpu:
+    """Return a CPU that has exactly the features of a level."""
+    cpu = models.find(level).cpu
+    return replace(cpu, cpuid_level=_XSAVE_LEAF) if "xsave" in cpu.features else cpu
+
+
+def _steps(patient: Patient, knowledge: Knowledge, report: Report) -> Iterator[Step]:
+    """Yield the plan of `fix`; nothing where no installer may work in the environment."""
+    if not report.failed and not report.prescription:
+        return
+    ward = Ward(interpreter=patient.interpreter, known=patient.distributions)
+    try:
+        plan = ward.plan(patient, knowledge, report.findings, Selection(), exact=False)
+        steps = tuple(fix.steps(plan, ward))
+    except DoctorError:
+        return
+    yield from steps
