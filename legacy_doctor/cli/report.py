@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import getpass
+import os
+import platform
+import socket
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +21,18 @@ from legacy_doctor.cpu import features, models
 from legacy_doctor.diagnosis import machine, prognosis, rules
 from legacy_doctor.errors import DoctorError
 from legacy_doctor.knowledge import catalogue
-from legacy_doctor.model import Chart, Cpu, Knowledge, Patient, Report, Severity, Step
-from legacy_doctor.report import html
+from legacy_doctor.model import Chart, Cpu, Interpreter, Knowledge, Patient, Report, Severity, Step
+from legacy_doctor.report import html, json, share
+from legacy_doctor.report.redaction import Secrets
 from legacy_doctor.treatment.plan import Selection
 
 _PROBING: Final = ("wanted", "use_cache", "slots", "seconds")
+_ACCOUNTS: Final = ("USER", "LOGNAME", "SUDO_USER")
+_SYSTEM: Final = frozenset({"/usr", "/usr/local"})
+"""Prefixes of an interpreter that every machine has."""
+_ENVIRONMENT: Final = "[environment]"
+_ISSUE: Final = 65_536
+"""Characters that the text of a GitHub issue may have."""
 _XSAVE_LEAF: Final = 0xD
 """A CPU that has XSAVE has the leaf that describes it (Intel SDM volume 2A, CPUID)."""
 
@@ -43,6 +56,13 @@ _XSAVE_LEAF: Final = 0xD
     metavar="OUT",
     help="Write one self-contained page (- is stdout).",
 )
+@click.option(
+    "--share",
+    "shared",
+    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+    metavar="OUT",
+    help="Write Markdown for an issue upstream, without names and folders (- is stdout).",
+)
 def command(  # noqa: PLR0913  one parameter an option, as click has it
     python: str | None,
     cpu_name: str | None,
@@ -51,13 +71,18 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
     fail_on: str | None,
     ignored: tuple[str, ...],
     page: Path | None,
+    shared: Path | None,
     *,
     verify_files: bool,
     **words: Any,
 ) -> int:
-    """Write the diagnosis as a page to read."""
-    if page is None:
-        raise click.UsageError("say what to write: --html OUT")
+    """Write the diagnosis as a page to read, or as a text to share.
+
+    The page is one file that needs no network and no JavaScript. The text is for an issue
+    upstream: what died at which instruction, how to repeat it, and the report as JSON; user and
+    host names, home folders and paths are replaced. Look at it before you share it.
+    """
+    _check_outputs(page, shared)
     settings = config.find(Path.cwd())
     ignores = (
         *settings.ignores,
@@ -71,8 +96,58 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
     severity = fail_on or settings.fail_on or Severity.ERROR.value
     wish = probing.wish(settings, name, **{key: words[key] for key in _PROBING})
     report = check.diagnosed(patient, knowledge, ignores, wish, severity)
-    output.write(html.page(report, charted(patient, knowledge, report)), place(page))
+    if page is not None:
+        output.write(html.page(report, charted(patient, knowledge, report)), place(page))
+    if shared is not None:
+        _share(report, shared)
     return 1 if report.failed else 0
+
+
+def _check_outputs(page: Path | None, shared: Path | None) -> None:
+    if page is None and shared is None:
+        raise click.UsageError("say what to write: --html OUT, --share OUT or both")
+    if page == shared:
+        raise click.UsageError(f"--html and --share cannot both be written to {page}")
+
+
+def _share(report: Report, destination: Path) -> None:
+    """Write what may be shared, and say on stderr what was taken out of it."""
+    secrets = known_secrets(report.interpreter)
+    document, first = secrets.redact(json.document("check", report.version, json.report(report)))
+    text, rest = secrets.redact(share.text(report, document))
+    counts = Counter(first) + Counter(rest)
+    output.write(text, place(destination))
+    said = ", ".join(f"{what} ({number} times)" for what, number in sorted(counts.items()))
+    click.echo(f"replaced: {said or 'nothing'}", err=True)
+    where = "" if place(destination) is None else f": {destination}"
+    click.echo(f"read it before you share it{where}", err=True)
+    if len(text) > _ISSUE:
+        click.echo(
+            f"it has {len(text)} characters and an issue takes {_ISSUE}: attach the file", err=True
+        )
+
+
+def known_secrets(interpreter: Interpreter) -> Secrets:
+    """Return what is private here: the account, the machine and where the target lies."""
+    home = str(Path("~").expanduser())
+    users = {Path(home).name, *(os.environ.get(name, "") for name in _ACCOUNTS)}
+    with contextlib.suppress(KeyError, OSError):
+        users.add(getpass.getuser())
+    prefix = interpreter.prefix
+    python = interpreter.executable
+    named = {str(prefix): _ENVIRONMENT, str(python): f"{_ENVIRONMENT}/bin/{python.name}"}
+    places = {
+        shown: label
+        for path, label in named.items()
+        for shown in (path, os.path.realpath(path), os.path.relpath(path))
+        if path != os.sep and shown.count(os.sep) and path not in _SYSTEM
+    }
+    return Secrets(
+        places=tuple(places.items()),
+        homes=tuple({home, os.path.realpath(home)}),
+        users=tuple(users - {""}),
+        hosts=tuple({socket.gethostname(), platform.node()} - {""}),
+    )
 
 
 def place(path: Path) -> Path | None:

@@ -124,7 +124,10 @@ def _tree(finding: Finding) -> Markup | None:
     root = tag("span", f"{finding.cause}{version}", class_="root")
     # What a path leads through and the finding does not name hangs below the root.
     loose = [name for name in below if name != finding.cause and name not in finding.affects]
-    tree = tag("ul", tag("li", root, _branches([finding.cause, *loose], below)), class_="tree")
+    branches = _branches([finding.cause, *loose], below)
+    astray = [tag("li", name) for names in below.values() for name in names]
+    rest = tag("ul", *astray) if astray else None
+    tree = tag("ul", tag("li", root, branches, rest), class_="tree")
     one = len(finding.affects) == 1
     if finding.missing or finding.fault is not None:
         verb = "falls with it" if one else "fall with it"
@@ -175,19 +178,22 @@ def facts(fault: Fault) -> Iterator[tuple[str, Markup]]:
         yield "reached in", join(fault.place)
     if fault.owner:
         yield "installed by", join(fault.owner)
-    frames = [_frame(frame) for frame in _telling(fault.frames)]
+    frames = [
+        tag("li", tag("code", place(frame))) for frame in telling(fault.frames)[-_SHOWN_FRAMES:]
+    ]
     if frames:
         yield "Python frames", tag("ol", *frames, class_="frames")
 
 
-def _telling(frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
-    """Return the innermost frames that are no import machinery."""
-    return tuple(item for item in frames if not item.file.startswith("<frozen"))[-_SHOWN_FRAMES:]
+def telling(frames: Iterable[Frame]) -> list[Frame]:
+    """Leave out the import machinery: that an import was under way can be seen without it."""
+    return [item for item in frames if not item.file.startswith("<frozen importlib")]
 
 
-def _frame(frame: Frame) -> Markup:
+def place(frame: Frame) -> str:
+    """Say where a frame is: below site-packages where it lies there, or in our own snippet."""
     file = "the probe" if _PROBE.search(frame.file) else frame.file.rpartition("-packages/")[2]
-    return tag("li", tag("code", f"{file}:{frame.line} in {frame.function}"))
+    return f"{file}:{frame.line} in {frame.function}"
 
 
 def _evidence(evidence: Iterable[Evidence]) -> Markup | None:

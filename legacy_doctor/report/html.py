@@ -58,19 +58,19 @@ def page(report: Report, chart: Chart = _NOTHING) -> str:
 
     The same values give the same bytes: no time and no place of its making is in it.
     """
-    headline = _headline(report)
+    title = headline(report)
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", name="generator", content=f"legacy-doctor {report.version}"),
-        tag("title", f"{headline} · legacy-doctor"),
+        tag("title", f"{title} · legacy-doctor"),
         tag("style", Markup(STYLE.read_text(encoding="utf-8"))),
     )
     body = tag(
         "body",
-        _top(report, headline),
+        _top(report, title),
         tag(
             "main",
             _plan(report, chart.steps),
@@ -98,7 +98,7 @@ def _where(report: Report) -> str:
     return report.target_name if report.what_if and report.target_name else "this CPU"
 
 
-def _headline(report: Report) -> str:
+def headline(report: Report) -> str:
     """Return the status in one sentence."""
     errors = _errors(report)
     if not errors:
@@ -131,12 +131,12 @@ def listed(names: Sequence[str], noun: str) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _top(report: Report, headline: str) -> Markup:
+def _top(report: Report, said: str) -> Markup:
     worst = report.findings[0].severity if report.findings else Severity.INFO
     look = "ok" if worst is Severity.INFO else worst.value
     mark = "✓" if look == "ok" else cards.MARKS[worst]
     title = tag(
-        "h1", tag("span", mark, class_=f"mark {look}", aria_hidden="true"), tag("span", headline)
+        "h1", tag("span", mark, class_=f"mark {look}", aria_hidden="true"), tag("span", said)
     )
     return tag(
         "header",
@@ -224,7 +224,7 @@ def _plan(report: Report, steps: Sequence[Step]) -> Markup | None:
         command(f"legacy-doctor fix --apply{options}"),
         tag("p", tag("code", "legacy-doctor undo"), " takes all of it back.", class_="quiet"),
     )
-    hand = ()
+    hand: tuple[Markup, ...] = ()
     if report.prescription:
         text = "Or by hand, in this order:" if steps else "Do this, in this order:"
         hand = (tag("p", text), *map(command, report.prescription))
