@@ -58,7 +58,7 @@ class Browser:
     """One Chromium with one page."""
 
     def __init__(self, write: int, read: int) -> None:
-        self._write, self._read = write, os.fdopen(read, "rb")
+        self._write, self._read, self._rest = write, read, b""
         self._numbers = itertools.count(1)
         self._session: str | None = None
         self._requests: list[str] = []
@@ -74,29 +74,23 @@ class Browser:
         if self._session is not None:
             message["sessionId"] = self._session
         os.write(self._write, json.dumps(message).encode() + b"\0")
-        for answer in self._messages():
+        while True:
+            answer = self._next()
             if answer.get("id") == number:
                 assert "error" not in answer, answer
                 result: dict[str, Any] = answer["result"]
                 return result
-        raise AssertionError(f"the browser went away during {method}")
 
-    def _messages(self) -> Iterator[dict[str, Any]]:
-        rest = b""
-        while True:
-            while b"\0" not in rest:
-                read = os.read(self._read.fileno(), 1 << 16)
-                if not read:
-                    return
-                rest += read
-            raw, _, rest = rest.partition(b"\0")
-            message: dict[str, Any] = json.loads(raw)
-            self._note(message)
-            # A reply ends the reading, so nothing may be left behind it: events are only noted.
-            while b"\0" in rest and "id" in message:
-                raw, _, rest = rest.partition(b"\0")
-                self._note(json.loads(raw))
-            yield message
+    def _next(self) -> dict[str, Any]:
+        """Return the next message; what the page asked for is noted."""
+        while b"\0" not in self._rest:
+            read = os.read(self._read, 1 << 16)
+            assert read, "the browser went away"
+            self._rest += read
+        raw, _, self._rest = self._rest.partition(b"\0")
+        message: dict[str, Any] = json.loads(raw)
+        self._note(message)
+        return message
 
     def _note(self, message: dict[str, Any]) -> None:
         if message.get("method") == "Network.requestWillBeSent":
@@ -167,5 +161,6 @@ def launched(program: str, profile: Path) -> Iterator[Browser]:
         yield Browser(from_us, from_browser)
     finally:
         os.close(from_us)
+        os.close(from_browser)
         process.terminate()
         process.wait(timeout=_SECONDS)

@@ -181,13 +181,13 @@ class _Forecast:
         """Return what is to be expected where no pin speaks of such a CPU."""
         if not distribution.native:
             return Expectation(fate=Fate.WORKS, reason="it has no machine code of its own")
+        for pin in self.knowledge.about(distribution.name):
+            if admits(pin.broken, distribution.version) and _depends_on_more(pin, self.patient.cpu):
+                vendor = f"{pin.when.vendor} " if pin.when and pin.when.vendor else ""
+                reason = f"breaks on certain {vendor}CPUs only"
+                return Expectation(fate=Fate.UNKNOWN, reason=reason)
         about = list(self._comparable(distribution.name))
-        named = [pin for pin in about if admits(pin.broken, distribution.version)]
-        for pin in named:
-            if pin.when is not None and _depends_on_more(pin, self.patient.cpu):
-                who = f"{pin.when.vendor or 'some'} CPUs"
-                return Expectation(fate=Fate.UNKNOWN, reason=f"breaks on certain {who} only")
-        if named:
+        if any(admits(pin.broken, distribution.version) for pin in about):
             reason = "what is known to break it needs nothing that this CPU lacks"
             return Expectation(fate=Fate.WORKS, reason=reason)
         if any(admits(pin.good, distribution.version) for pin in about):
@@ -222,7 +222,7 @@ def _expected(pin: Pin) -> Expectation:
 def _depends_on_more(pin: Pin, cpu: Cpu) -> bool:
     """True where more than features decides, and this CPU does not say enough of itself."""
     when = pin.when
-    if when is None or pin.broken is None or when.holds(cpu):
+    if when is None or when.holds(cpu):
         return False
     if pin.needs and not cpu.missing(pin.needs):
         return False

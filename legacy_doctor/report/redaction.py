@@ -27,7 +27,7 @@ _PART: Final = r"[^\s/'\"`:;,()<>\[\]{}|]+"
 _CREDENTIALS: Final = r"(?<=://)[^\s/@'\"]+@"
 _MAIL: Final = r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
 _FOREIGN_HOME: Final = rf"/(?:home|Users)/{_PART}"
-_PATH: Final = rf"(?<![\w.~\]/:<-])/(?!(?:{_PUBLIC})(?![\w-])){_PART}(?:/{_PART})*"
+_PATH: Final = rf"(?<![\w.~\]/:<-])/(?!~|(?:{_PUBLIC})(?![\w-])){_PART}(?:/{_PART})*"
 
 
 class Redacted(NamedTuple):
@@ -85,6 +85,7 @@ class Secrets:
             "mail": ("e-mail addresses", "[mail]"),
             **places,
             "own": ("home folders", "~"),
+            "kin": ("other folders", "[path]"),
             "foreign": ("home folders", "/home/[user]"),
             "host": ("host names", "[host]"),
             "user": ("user names", "[user]"),
@@ -100,6 +101,9 @@ class Secrets:
         parts += [f"(?P<p{index}>{_literal(path)})" for index, (path, _) in self._places() if path]
         homes = [_literal(home) for home in _longest(self.homes) if home.strip("/")]
         parts += [f"(?P<own>{'|'.join(homes)})"] if homes else []
+        kin = [path for path in (*self.homes, *(path for path, _ in self.places)) if path[1:]]
+        kin = [re.escape(path.rstrip("/")) for path in _longest(kin) if path.startswith("/")]
+        parts += [f"(?P<kin>(?:{'|'.join(kin)})[\\w-]+)"] if kin else []
         parts += [f"(?P<foreign>{_FOREIGN_HOME})", f"(?P<path>{_PATH})"]
         return re.compile("|".join((*parts, *self._words())), re.IGNORECASE)
 
@@ -126,11 +130,6 @@ def _longest(names: Iterable[str]) -> list[str]:
 
 
 def _literal(path: str) -> str:
-    """Return the pattern of a path.
-
-    A relative one must stand alone; `/root` must not be found in `/rootfs`.
-    """
-    path = path.rstrip("/")
+    """Return the pattern of a path; a relative one must stand alone."""
     before = "" if path.startswith("/") else r"(?<![\w./-])"
-    after = r"(?![\w-])" if path.count("/") < 2 else ""
-    return f"{before}{re.escape(path)}{after}"
+    return rf"{before}{re.escape(path.rstrip('/'))}(?![\w-])"

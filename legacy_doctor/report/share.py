@@ -10,6 +10,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from html import escape
 from typing import Any, Final
 
 from legacy_doctor.cpu import features
@@ -46,7 +47,7 @@ _STAGES: Final = {"import": " on import", "use": " in use"}
 def text(report: Report, document: dict[str, Any]) -> str:
     """Return the Markdown; `document` is the JSON report that goes with it, folded."""
     parts = [
-        f"# {headline(report)}",
+        f"# {escape(_bare(headline(report)), quote=False)}",
         _MADE.format(report.version),
     ]
     for finding in report.findings:
@@ -62,6 +63,11 @@ def text(report: Report, document: dict[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _bare(value: str) -> str:
+    """Return a heading's text on one line, without what could end a quotation in it."""
+    return " ".join(value.replace("`", "").split())
+
+
 def fence(content: str, language: str = "text") -> str:
     """Return a block that no content can close."""
     runs = [len(run) for run in re.findall(r"`{3,}", content)]
@@ -72,7 +78,7 @@ def fence(content: str, language: str = "text") -> str:
 def _death(finding: Finding, fault: Fault, report: Report) -> Iterator[str]:
     """Yield the record of a fault, how to repeat it and what else is known of it."""
     run = next((item for item in report.probing.results if item.fault == fault), None)
-    who = " ".join(filter(None, (finding.subject, finding.version))).replace("`", "")
+    who = _bare(" ".join(filter(None, (finding.subject, finding.version))))
     said = SIGNALS.get(fault.signal, fault.signal)
     stage = _STAGES.get(run.stage, "") if run is not None else ""
     yield f"## `{who}`: {said} ({fault.signal}){stage}"
@@ -123,13 +129,15 @@ def _field(name: str, value: str) -> str:
 def _repeat(run: ProbeResult, report: Report) -> Iterator[str]:
     """Yield commands that die of the same, ours last."""
     code = run.probe.imports if run.stage != "use" else f"{run.probe.imports}\n{run.probe.use}"
-    variables = "".join(f"{name}={value} " for name, value in run.overrides)
+    variables = "".join(f"{name}={shlex.quote(value)} " for name, value in run.overrides)
     program, _, model = run.emulator.partition(" ")
     _, _, model = model.rpartition("-cpu ")
     under = f"{program} -cpu {shlex.quote(model)} " if model else ""
     yield f"{variables}{under}python -c {shlex.quote(code.strip())}"
+    if variables:  # which our own probes would leave out
+        return
     cpu = f" --cpu {shlex.quote(report.target_name)}" if report.what_if else ""
-    yield f"{variables}legacy-doctor probe {shlex.quote(run.probe.distribution)}{cpu}"
+    yield f"legacy-doctor probe {shlex.quote(run.probe.distribution)}{cpu}"
 
 
 def _line(finding: Finding) -> str:
