@@ -96,6 +96,11 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
     severity = fail_on or settings.fail_on or Severity.ERROR.value
     wish = probing.wish(settings, name, **{key: words[key] for key in _PROBING})
     report = check.diagnosed(patient, knowledge, ignores, wish, severity)
+    if report.empty:
+        raise DoctorError(
+            f"{report.interpreter.prefix}: nothing to examine, no distribution is installed "
+            f"there (chosen by {report.interpreter.chosen_by}; name another with --python)"
+        )
     if page is not None:
         output.write(html.page(report, charted(patient, knowledge, report)), place(page))
     if shared is not None:
@@ -133,14 +138,17 @@ def known_secrets(interpreter: Interpreter) -> Secrets:
     users = {Path(home).name, *(os.environ.get(name, "") for name in _ACCOUNTS)}
     with contextlib.suppress(KeyError, OSError):
         users.add(getpass.getuser())
-    prefix = interpreter.prefix
-    python = interpreter.executable
-    named = {str(prefix): _ENVIRONMENT, str(python): f"{_ENVIRONMENT}/bin/{python.name}"}
+    prefix, python = str(interpreter.prefix), str(interpreter.executable)
+    named = {
+        prefix: _ENVIRONMENT,
+        os.path.realpath(prefix): _ENVIRONMENT,
+        python: f"{_ENVIRONMENT}/bin/{interpreter.executable.name}",
+    }
     places = {
         shown: label
         for path, label in named.items()
-        for shown in (path, os.path.realpath(path), os.path.relpath(path))
-        if path != os.sep and shown.count(os.sep) and path not in _SYSTEM
+        for shown in (path, os.path.relpath(path))  # commands name it as it is seen from here
+        if os.sep in shown and prefix not in _SYSTEM
     }
     return Secrets(
         places=tuple(places.items()),
