@@ -109,6 +109,17 @@ def test_nothing_to_examine_is_2_and_nothing_is_written(
     assert not (tmp_path / "page.html").exists()
 
 
+def test_where_no_installer_may_work_the_page_has_the_commands_and_no_plan(
+    ill: Site, doctor: Doctor
+) -> None:
+    (ill.packages.parent / "EXTERNALLY-MANAGED").touch()
+
+    told = Document(doctor(*_at(ill), "--cpu", "phenom-ii", "--html", "-").out).text
+
+    assert "Do this, in this order:" in told
+    assert "The plan:" not in told
+
+
 def test_set_variables_are_told_on_the_page(ill: Site, doctor: Doctor) -> None:
     answer = doctor(
         *_at(ill), "--cpu", "nehalem", "--html", "-", env={"OPENBLAS_CORETYPE": "Haswell"}

@@ -389,7 +389,7 @@ def test_a_shape_that_is_inferred_is_hollow_and_dashed() -> None:
 _WORDS = st.text(max_size=30)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_WORDS, _WORDS, st.sampled_from(Severity), st.sampled_from(Standing))
 def test_whatever_a_finding_says_the_page_stays_well_formed(
     one: str, other: str, severity: Severity, standing: Standing

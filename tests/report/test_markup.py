@@ -5,7 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from legacy_doctor.report.markup import join, prose, tag, text
@@ -59,6 +59,7 @@ def test_elements(made: str, expected: str) -> None:
     assert made == expected
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_no_text_becomes_markup(content: str, value: str) -> None:
     read = _Reader(tag("p", content, prose(content), title=value))
@@ -67,6 +68,7 @@ def test_no_text_becomes_markup(content: str, value: str) -> None:
     assert text(read.values[0] or "") == text(value)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"])))
 def test_every_other_text_is_read_as_it_was_written(content: str) -> None:
     assert _Reader(tag("p", content)).said == content

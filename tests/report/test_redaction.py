@@ -7,7 +7,7 @@ import string
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from legacy_doctor.report.redaction import Secrets, private
@@ -169,6 +169,7 @@ def _texts(value: Any) -> list[str]:
     return [text for item in value for text in _texts(item)] if isinstance(value, list) else []
 
 
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_said())
 def test_no_name_no_home_and_no_target_is_left_in_any_field(
     case: tuple[Secrets, tuple[str, ...], Any],
@@ -183,6 +184,7 @@ def test_no_name_no_home_and_no_target_is_left_in_any_field(
         assert prefix not in text
 
 
+@settings(max_examples=30, deadline=None)
 @given(
     st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False), st.lists)
 )

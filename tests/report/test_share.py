@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from legacy_doctor.model import Fault, FaultKind
@@ -135,6 +135,7 @@ def _unquoted(text: str) -> str:
     return re.sub(r"`[^`]*`", "", text)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_content_closes_its_fence(content: str) -> None:
     first, *inside, last = share.fence(content).split("\n")
