@@ -16,7 +16,8 @@ from legacy_doctor.model import Interpreter
 from tests.browser import Browser
 from tests.cli.test_check_probes import _finding
 from tests.conftest import Doctor, Site, Wheels
-from tests.diagnosis.patients import interpreter
+from tests.diagnosis.patients import dist, interpreter, knowing, patient
+from tests.report.charts import HIDDEN, sick
 from tests.report.wellformed import Document
 
 NATIVE = ("cp311-cp311-manylinux_2_28_x86_64",)
@@ -109,15 +110,14 @@ def test_nothing_to_examine_is_2_and_nothing_is_written(
     assert not (tmp_path / "page.html").exists()
 
 
-def test_where_no_installer_may_work_the_page_has_the_commands_and_no_plan(
-    ill: Site, doctor: Doctor
-) -> None:
-    (ill.packages.parent / "EXTERNALLY-MANAGED").touch()
+def test_where_no_installer_may_work_the_page_has_no_plan() -> None:
+    nowhere = patient(dist("numpy", "2.4.6", tags=NATIVE), cpu=HIDDEN)
 
-    told = Document(doctor(*_at(ill), "--cpu", "phenom-ii", "--html", "-").out).text
+    chart = command.charted(nowhere, knowing(), sick())
 
-    assert "Do this, in this order:" in told
-    assert "The plan:" not in told
+    assert chart.steps == ()
+    assert [item.distribution for item in chart.prognosis] == ["numpy"]
+    assert [reason.value for reason, _ in chart.remedies] == ["hypervisor"]
 
 
 def test_set_variables_are_told_on_the_page(ill: Site, doctor: Doctor) -> None:
