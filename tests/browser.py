@@ -60,13 +60,18 @@ class Browser:
     def __init__(self, write: int, read: int) -> None:
         self._write, self._read, self._rest = write, read, b""
         self._numbers = itertools.count(1)
-        self._session: str | None = None
         self._requests: list[str] = []
-        target = self._call("Target.createTarget", url="about:blank")["targetId"]
-        attached = self._call("Target.attachToTarget", targetId=target, flatten=True)
-        self._session = attached["sessionId"]
+        self._session: str | None = None
+        # Screenshots are counted in a page of its own: ours may not load any image.
+        self._counting, self._session = self._attached(), self._attached()
         for domain in ("Page", "Network"):
             self._call(f"{domain}.enable")
+
+    def _attached(self) -> str:
+        """Open an empty page and return the session in which it is spoken to."""
+        target = self._call("Target.createTarget", url="about:blank")["targetId"]
+        attached = self._call("Target.attachToTarget", targetId=target, flatten=True)
+        return str(attached["sessionId"])
 
     def _call(self, method: str, **params: Any) -> dict[str, Any]:
         number = next(self._numbers)
@@ -131,7 +136,11 @@ class Browser:
         """Take the whole page as a PNG, and count what is on it."""
         shot = self._call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
         path.write_bytes(base64.b64decode(shot))
-        return Look(*self.value(_COUNT % shot))
+        shown, self._session = self._session, self._counting
+        try:
+            return Look(*self.value(_COUNT % shot))
+        finally:
+            self._session = shown
 
     def tree(self) -> list[dict[str, Any]]:
         """Return the accessibility tree, as a screen reader is given it."""

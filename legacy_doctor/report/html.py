@@ -28,6 +28,8 @@ from legacy_doctor.report.markup import Markup, join, prose, tag
 from legacy_doctor.report.text import counted, cpu_name, proven, target_options
 
 STYLE: Final = Path(__file__).with_name("page.css")
+_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+"""A browser that is given this page loads nothing and runs nothing, whatever got into it."""
 _NAMED: Final = 3
 """So many subjects are named in the headline; of more it is said how many they are."""
 _GRADES: Final = {
@@ -63,6 +65,7 @@ def page(report: Report, chart: Chart = _NOTHING) -> str:
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", name="generator", content=f"legacy-doctor {report.version}"),
         tag("title", f"{title} · legacy-doctor"),

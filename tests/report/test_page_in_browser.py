@@ -68,6 +68,22 @@ def test_other_pages_fit_a_telephone_too(name: str, pages: Pages, browser: Brows
     assert browser.value(_STICKS_OUT) == []
 
 
+def test_whatever_got_in_could_load_and_run_nothing(pages: Pages, browser: Browser) -> None:
+    browser.open(pages.sick, width=1280)
+    loaded = browser.value(
+        "new Promise(done => { const image = new Image(); image.onload = () => done(true);"
+        " image.onerror = () => done(false);"
+        " image.src = 'data:image/gif;base64,R0lGODlhAQABAAAAACw='; })"
+    )
+    ran = browser.value(
+        "(() => { const script = document.createElement('script');"
+        " script.textContent = 'window.ran = true'; document.body.append(script);"
+        " return window.ran === true; })()"
+    )
+
+    assert (loaded, ran) == (False, False)
+
+
 def test_the_themes_differ(pages: Pages, browser: Browser) -> None:
     grounds = set()
     for dark, media in ((False, ""), (True, ""), (True, "print")):
