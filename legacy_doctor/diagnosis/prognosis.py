@@ -142,7 +142,23 @@ class _Case:
                     verb = "raises an error" if cause.fate is Fate.REFUSES else "dies"
                     reason = f"requires {' → '.join(path[1:])}, which {verb} on import"
                     result[who] = Expectation(fate=cause.fate, stage="import", reason=reason)
-        return result
+        return {**result, **dict(self._clouded(own, result, seen))}
+
+    def _clouded(
+        self,
+        own: Mapping[str, Expectation],
+        told: Mapping[str, Expectation],
+        seen: Collection[str],
+    ) -> Iterator[tuple[str, Expectation]]:
+        """Yield what has no machine code of its own and requires what nobody knows."""
+        pure = {item.name for item in self.told if not item.native} - {*seen}
+        for name, cause in own.items():
+            if cause.fate is not Fate.UNKNOWN:
+                continue
+            for who in self.requirements.affected(name):
+                if who in pure and told[who].fate is Fate.WORKS and not told[who].proven:
+                    reason = f"requires {name}, of which nothing is known"
+                    yield who, Expectation(fate=Fate.UNKNOWN, reason=reason)
 
 
 @dataclass(frozen=True)

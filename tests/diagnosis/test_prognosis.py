@@ -210,6 +210,18 @@ def test_a_condition_beside_features_that_are_there_does_not_matter() -> None:
     assert short(told(patient(torch), knowing(picky, lacks="avx2"))["torch"]) == "D??ww"
 
 
+def test_what_has_no_machine_code_is_as_unknown_as_what_it_requires() -> None:
+    pure, core = dist("pydantic", "2.14", "pydantic-core"), dist("pydantic-core", tags=NATIVE)
+    known = pin("pydantic", "<2", needs="sse4_1")
+
+    unknown = told(patient(pure, core), knowing(known))
+    found = told(patient(pure, core), knowing(known), results=[ran("pydantic")])
+
+    assert short(unknown["pydantic"]) == "?????"
+    assert unknown["pydantic"].here.reason == "requires pydantic-core, of which nothing is known"
+    assert found["pydantic"].here.fate is Fate.WORKS
+
+
 def _seen(
     *results: Any, installed: Patient | None = None, known: Knowledge | None = None
 ) -> Prognosis:
