@@ -7,6 +7,7 @@ import fcntl
 import itertools
 import json
 import os
+import select
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,6 +62,7 @@ class Browser:
         self._write, self._read, self._rest = write, read, b""
         self._numbers = itertools.count(1)
         self._requests: list[str] = []
+        self._loaded = False
         self._session: str | None = None
         # Screenshots are counted in a page of its own: ours may not load any image.
         self._counting, self._session = self._attached(), self._attached()
@@ -89,6 +91,8 @@ class Browser:
     def _next(self) -> dict[str, Any]:
         """Return the next message; what the page asked for is noted."""
         while b"\0" not in self._rest:
+            ready, _, _ = select.select([self._read], [], [], _SECONDS)
+            assert ready, f"the browser has said nothing for {_SECONDS} seconds"
             read = os.read(self._read, 1 << 16)
             assert read, "the browser went away"
             self._rest += read
@@ -100,6 +104,7 @@ class Browser:
     def _note(self, message: dict[str, Any]) -> None:
         if message.get("method") == "Network.requestWillBeSent":
             self._requests.append(message["params"]["request"]["url"])
+        self._loaded |= message.get("method") == "Page.loadEventFired"
 
     def open(
         self, path: Path, *, width: int, dark: bool = False, media: str = ""
@@ -118,10 +123,11 @@ class Browser:
             mobile=width < 600,
         )
         self._requests.clear()
+        self._loaded = False
         self._call("Page.navigate", url=path.as_uri())
-        self.value("document.fonts.ready.then(() => true)")
-        while self.value("document.readyState") != "complete":
-            pass
+        # What is asked of a page that is being left may never be answered.
+        while not self._loaded:
+            self._next()
         return tuple(self._requests)
 
     def value(self, expression: str) -> Any:
@@ -134,6 +140,7 @@ class Browser:
 
     def screenshot(self, path: Path) -> Look:
         """Take the whole page as a PNG, and count what is on it."""
+        self._call("Page.bringToFront")  # what lies behind another page is not painted
         shot = self._call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
         path.write_bytes(base64.b64decode(shot))
         shown, self._session = self._session, self._counting
@@ -172,4 +179,8 @@ def launched(program: str, profile: Path) -> Iterator[Browser]:
         os.close(from_us)
         os.close(from_browser)
         process.terminate()
-        process.wait(timeout=_SECONDS)
+        try:
+            process.wait(timeout=_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
