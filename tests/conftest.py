@@ -9,15 +9,18 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from tests.browser import Browser, launched
+
 ROOT = Path(__file__).parent.parent
 REQUIRED = frozenset(os.environ.get("LEGACY_DOCTOR_REQUIRE", "").split())
-"""What must be there: a test that misses one of `qemu`, `wheels`, `torch` then fails, not skips."""
+"""What must be there: a test that misses one of `qemu`, `wheels`, `torch`,
+`chromium` then fails, not skips."""
 
 OVERRIDES = ("OPENBLAS_", "MKL_", "NPY_", "ATEN_", "ONEDNN_", "DNNL_", "NUMBA_", "FAISS_")
 TORCH = "torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl"
@@ -53,6 +56,17 @@ def qemu() -> Path:
     if path is None:
         lacking("qemu", "qemu-user is not installed (apt-get install qemu-user)")
     return Path(str(path))
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A headless Chromium that shows pages as a reader gets them."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        lacking("chromium", "no Chromium is installed (apt-get install chromium)")
+    with launched(str(path), tmp_path_factory.mktemp("chromium")) as started:
+        yield started
 
 
 class Answer(NamedTuple):

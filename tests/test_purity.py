@@ -62,6 +62,8 @@ def _loaded(*arguments: str, cwd: Path) -> dict[str, list[str]]:
         ["probe", "numpy", "--no-cache"],
         ["run", sys.executable, "-c", "pass"],
         ["explain", "numpy", "--cpu", "nehalem"],
+        ["report", "--cpu", "phenom-ii", "--probe", "none", "--html", "-"],
+        ["report", "--cpu", "phenom-ii", "--probe", "none", "--share", "-"],
         ["pinsets", "list"],
         ["fix", "--cpu", "phenom-ii", "--probe", "none"],
         ["fix", "--apply", "--cpu", "phenom-ii", "--probe", "none", "--skip", "packages"],

@@ -47,7 +47,7 @@ def _list_rules(context: click.Context, parameter: click.Parameter, value: bool)
     callback=_list_rules,
     help="List the rules and exit.",
 )
-@options.judgement_options
+@options.report_options
 def command(  # noqa: PLR0913  one parameter an option, as click has it
     python: str | None,
     cpu_name: str | None,
@@ -88,6 +88,11 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
     )
     scope = ignores.scope(settings, patient, pinsets=bool(pinsets), thorough=verify_files)
     report = diagnosed(patient, knowledge, accepted, wish, severity, scope)
+    if form == "html" and not report.empty:
+        from legacy_doctor.cli.report import paged
+
+        output.write(paged(patient, knowledge, report), destination)
+        return wording.exit_code(report)
     return deliver(report, form, destination, color=color, verbose=verbose)
 
 

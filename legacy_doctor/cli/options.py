@@ -55,6 +55,7 @@ _FORMATS: Final = {
     "github": "annotations of a workflow, and its job summary",
     "markdown": "for a comment",
     "junit": "XML, for test reports",
+    "html": "one page, to read and to print",
 }
 
 
@@ -93,6 +94,9 @@ output_options = output_as("text", "json")
 
 judgement_options = output_as("text", "json", *CI_FORMATS)
 """Those of the commands that judge: what they find may go to a CI system."""
+
+report_options = output_as("text", "json", *CI_FORMATS, "html")
+"""Those of `check`."""
 
 installer_options = _apply(
     [

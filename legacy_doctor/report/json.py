@@ -40,13 +40,17 @@ SCHEMA_VERSION: Final = 1
 
 def dump(command: str, version: str, body: Mapping[str, Any]) -> str:
     """Return one JSON document: what made it, then its body. Sorted, stable, no timings."""
-    document = {
+    return json.dumps(document(command, version, body), indent=2, ensure_ascii=False)
+
+
+def document(command: str, version: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `dump` writes."""
+    return {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "legacy-doctor", "version": version},
         "command": command,
         **body,
     }
-    return json.dumps(document, indent=2, ensure_ascii=False)
 
 
 def report(value: Report) -> dict[str, Any]:

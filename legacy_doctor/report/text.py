@@ -212,11 +212,17 @@ def _steps(report: Report) -> Iterator[Line]:
     subject = next((item for item in report.findings if item.cause), None)
     if subject is None:
         return
-    option = f" --cpu {shlex.quote(report.target_name)}" if report.what_if else ""
+    words = f"legacy-doctor explain {subject.subject}{target_options(report)}"
+    yield from commands("Next:", [words])
+
+
+def target_options(report: Report) -> str:
+    """Return the options by which another command is about the same target, a space before each."""
     python = ""
     if report.interpreter.chosen_by == "--python":
         python = f" --python {shlex.quote(str(report.interpreter.prefix))}"
-    yield from commands("Next:", [f"legacy-doctor explain {subject.subject}{python}{option}"])
+    cpu = f" --cpu {shlex.quote(report.target_name)}" if report.what_if else ""
+    return f"{python}{cpu}"
 
 
 def commands(lead: str, words: Iterable[str]) -> Iterator[Line]:

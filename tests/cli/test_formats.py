@@ -21,16 +21,21 @@ from tests.report.judgements import EVERY
 from tests.report.test_github import parsed
 from tests.report.test_markdown import Shown
 from tests.report.test_sarif import VALIDATOR
+from tests.report.wellformed import Document
 
-FORMATS = ("text", "json", *options.CI_FORMATS)
+FORMATS = ("text", "json", *options.CI_FORMATS, "html")
 NATIVE = ("cp311-cp311-linux_x86_64",)
 ATTACK = "evil|<b>%0A::error::]]>`x`@octocat"
 COUNTS = re.compile(r"(\d+) errors?, (\d+) warnings?(?:, (\d+) notes?)?(?:, (\d+) ignored)?")
 
 
 def flat(text: str) -> str:
-    """The words of a text: in Markdown what stands in backticks is code, and they are gone."""
-    return wording.one_line(text).replace("`", "")
+    """The words of a text: in Markdown what stands in backticks is code, and they are gone.
+
+    Of any case and without spaces: a page begins its sentences with a capital, and its code
+    stands in elements of their own.
+    """
+    return "".join(wording.one_line(text).replace("`", "").casefold().split())
 
 
 class Meaning(NamedTuple):
@@ -125,6 +130,14 @@ def _junit(out: str) -> Meaning:
     return Meaning(facts["status"], _counted(facts["findings"]), errors, every)
 
 
+def _html(out: str) -> Meaning:
+    head, *cards = re.split(r"(?=<h3[^>]* id=.finding-)", out.partition("<body")[2])
+    first, *texts = [wording.one_line(Document(part).text) for part in (head, *cards)]
+    errors = [text for text in texts if text.startswith("✗ error:")]
+    counts = _counted(first)
+    return Meaning("", counts, errors, " ".join([first, *texts]))
+
+
 READERS: dict[str, Callable[[str], Meaning]] = {
     "text": _text,
     "json": _json,
@@ -132,6 +145,7 @@ READERS: dict[str, Callable[[str], Meaning]] = {
     "github": _github,
     "markdown": _markdown,
     "junit": _junit,
+    "html": _html,
 }
 
 
@@ -246,7 +260,7 @@ def test_an_empty_environment(form: str, site: Site, inside: Doctor) -> None:
     assert answer.code == 2
     assert answer.err.count("\n") == 1
     assert "nothing to examine, no distribution is installed there" in answer.err
-    if form == "text":
+    if form in {"text", "html"}:
         assert answer.out == "", "a person reads the error"
     else:
         assert READERS[form](answer.out).status == "nothing to examine", "a program reads this"
@@ -341,7 +355,7 @@ def test_a_format_that_is_none_is_our_own_mistake() -> None:
 
 
 def test_only_what_judges_has_the_formats_of_ci(inside: Doctor) -> None:
-    said = inside("check", "--help").out
+    said = " ".join(inside("check", "--help").out.split())
     assert all(f"{form}: " in said for form in FORMATS)
     refused = inside("cpu", "--format", "sarif")
     assert (refused.code, refused.err.count("\n")) == (2, 1)
