@@ -35,14 +35,7 @@ def for_judgement(judgement: Judgement, patient: Patient) -> Remedy:
     name = judgement.distribution.name
     good = good_specifier(judgement)
     if good is not None:
-        best = next(
-            (
-                pin.last_good
-                for pin in judgement.standing
-                if pin.last_good and admits(good, pin.last_good)
-            ),
-            None,
-        )
+        best = known_to_run(judgement, good)
         known = f" ({best} is known to run)" if best else ""
         return Remedy(
             kind=RemedyKind.PIN,
@@ -66,6 +59,12 @@ def for_judgement(judgement: Judgement, patient: Patient) -> Remedy:
         "source on this machine",
         uninstall=(name,),
     )
+
+
+def known_to_run(judgement: Judgement, good: str) -> str | None:
+    """Return the last version that a pin knows to run, where `good` admits it."""
+    known = (pin.last_good for pin in judgement.standing)
+    return next((version for version in known if version and admits(good, version)), None)
 
 
 def good_specifier(judgement: Judgement) -> str | None:
