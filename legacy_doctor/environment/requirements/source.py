@@ -1,0 +1,77 @@
+"""The text of one file, and where in it an offset lies."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from bisect import bisect_right
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from legacy_doctor.errors import DoctorError
+from legacy_doctor.model import Location
+
+_NEWLINE: Final = re.compile(r"[\n\r]")
+_BOMS: Final = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16: its mark begins with the other's
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_LARGEST: Final = 64 * 1024 * 1024
+"""No lock file comes near; a device or a disk image does."""
+
+
+class RequirementsError(DoctorError):
+    """A requirement or lock file that cannot be read; the message starts with the file."""
+
+
+class Source:
+    """A text under the name that messages call it by; CRLF is read as LF, like in an editor."""
+
+    def __init__(self, text: str, path: str) -> None:
+        self.text = text.replace("\r\n", "\n")
+        self.path = path
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [0, *(match.end() for match in _NEWLINE.finditer(self.text))]
+
+    def place(self, offset: int) -> Location:
+        """Return line and column of an offset. Lines end with LF or CR."""
+        line = bisect_right(self._starts, offset)
+        return Location(self.path, line, offset - self._starts[line - 1] + 1)
+
+
+def load(path: Path, name: str) -> Source:
+    """Read a file; raises `RequirementsError` where it is none, or no text.
+
+    UTF-8 unless a byte order mark says UTF-16 or UTF-32 (PowerShell's `>` writes that); the
+    mark is no part of the text.
+    """
+    try:
+        if not path.is_file():
+            why = "is a folder" if path.is_dir() else "no such file"
+            raise RequirementsError(f"{name}: {why}; name a requirement or lock file")
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise RequirementsError(f"{name}: cannot be read ({reason})") from error
+    if len(data) > _LARGEST:
+        raise RequirementsError(f"{name}: larger than 64 MiB, so no requirement or lock file")
+    return Source(decoded(data, name), name)
+
+
+def decoded(data: bytes, name: str) -> str:
+    """Return the text; raises `RequirementsError` where the bytes are none."""
+    mark, encoding = next((item for item in _BOMS if data.startswith(item[0])), (b"", "utf-8"))
+    try:
+        return data[len(mark) :].decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise RequirementsError(
+            f"{name}:{line}: not {encoding.upper()} (byte {error.start}); save it as UTF-8"
+        ) from error
