@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
-import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
@@ -34,6 +32,7 @@ _COMMANDS: Final = {
     "pins": "Print what to keep out on a CPU, for pip, uv or conda.",
     "pinsets": "List, show and compare the pin-sets.",
     "probe": "Import and use packages in a sandbox, and tell how it ended.",
+    "requirements": "Tell what requirement and lock files would let in, before it is installed.",
     "run": "Run any command, with a report when it dies of a signal.",
     "undo": "Put back what a fix or a patch changed, byte for byte.",
 }
@@ -137,6 +136,9 @@ def _hint(error: click.ClickException) -> str:
 
 def _confess() -> None:
     """Show our own bug, and how to report it."""
+    import platform
+    import traceback
+
     traceback.print_exc()
     click.echo(
         f"error: this is a bug in legacy-doctor {__version__}, not in your environment. Please "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
-from legacy_doctor.diagnosis import confirmation, files, machine, packages
+from legacy_doctor.diagnosis import amendments, confirmation, files, machine, packages
 from legacy_doctor.errors import UnknownNameError, suggestion
 from legacy_doctor.model import Finding, Knowledge, Patient
 
@@ -53,8 +53,9 @@ def diagnose(
 
 
 def summaries() -> tuple[tuple[str, str], ...]:
-    """Return every rule id with what a finding of it means, those of the probes last."""
-    return (*((rule.id, rule.summary) for rule in RULES), *confirmation.RULES)
+    """Return every rule id with what it means: rules, probes, then requirement files."""
+    own = ((rule.id, rule.summary) for rule in RULES)
+    return (*own, *confirmation.RULES, amendments.ADMITS)
 
 
 def known(rule: str) -> str:

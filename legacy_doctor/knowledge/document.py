@@ -30,10 +30,16 @@ else:  # tomli before 2.2 is pure Python: the doctor loads nothing compiled
 def load(path: Path) -> Table:
     """Parse a TOML file; raises `DataError` where it cannot be read or is no TOML."""
     try:
-        with path.open("rb") as file:
-            return Table(tomllib.load(file), str(path), "")
+        content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    return parse(content, path)
+
+
+def parse(content: bytes, path: Path) -> Table:
+    """Parse what a TOML file holds; raises `DataError` where it is no TOML."""
+    try:
+        return Table(tomllib.loads(content.decode()), str(path), "")
     except (ValueError, RecursionError) as error:  # endless digits, endless brackets
         raise DataError(f"{path}: not valid TOML: {error}") from error
 
