@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -155,6 +156,14 @@ class Distribution:
         if self.tags:
             return not all(tag.endswith("-any") for tag in self.tags)
         return any(is_native(item.path) for item in self.files)
+
+
+def canonical(name: str) -> str:
+    """Return a distribution's name as names are compared (PEP 503).
+
+    `packaging.utils` does the same and loads more than a small command does in all.
+    """
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def is_native(path: str) -> bool:

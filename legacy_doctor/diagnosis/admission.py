@@ -10,13 +10,12 @@ are taken as known to.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from packaging.requirements import Requirement as Wanted
-from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from legacy_doctor.diagnosis import (
@@ -48,7 +47,11 @@ from legacy_doctor.model import (
     RequirementFile,
     RequirementKind,
     Severity,
+    canonical,
 )
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement as Wanted
 
 _SINGLE: Final = (
     packages.broken_pin,
@@ -226,9 +229,8 @@ class _Bench:
                 if (pin.distribution == name) is not own:
                     continue
                 for alternative in pin.alternatives:
-                    wanted = Wanted(alternative.requirement)
-                    if canonicalize_name(wanted.name) == name:
-                        yield pin, wanted
+                    if _head(alternative.requirement) == name:
+                        yield pin, _wanted(alternative.requirement)
 
     def _told(self, members: Sequence[Member], form: str) -> Iterator[tuple[Finding, Member]]:
         """Yield the findings of the rules with the requirement that each is about."""
@@ -258,7 +260,7 @@ class _Bench:
         """Yield what is wrong with two together, at the place of the later one."""
         for check in _JOINT:
             for finding in check(patient, self._knowledge):
-                names = {canonicalize_name(name) for name in finding.subject.split(" + ")}
+                names = {canonical(name) for name in finding.subject.split(" + ")}
                 last = [item for item in members if item.requirement.name in names][-1]
                 finding = replace(finding, location=last.requirement.location)  # noqa: PLW2901
                 if form in _ANY_OF:
@@ -307,7 +309,17 @@ def _named_beside_pins(knowledge: Knowledge) -> Iterator[str]:
         yield from (item.distribution for item in pinset.removals)
         yield from (name for item in pinset.conflicts for name in item.distributions)
         for pair in pinset.incompatibilities:
-            yield from (canonicalize_name(Wanted(text).name) for text in (pair.first, pair.second))
+            yield from (_head(text) for text in (pair.first, pair.second))
+
+
+def _head(requirement: str) -> str:
+    return canonical(re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0])
+
+
+def _wanted(requirement: str) -> Wanted:
+    from packaging.requirements import Requirement as Wanted
+
+    return Wanted(requirement)
 
 
 def _versions(pin: Pin) -> Iterator[Version]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from packaging.utils import canonicalize_name
-
 from legacy_doctor.diagnosis import relocking, remedies
 from legacy_doctor.diagnosis.claims import Judgement
 from legacy_doctor.diagnosis.specifiers import compatible
@@ -18,6 +16,7 @@ from legacy_doctor.model import (
     Requirement,
     RequirementKind,
     Severity,
+    canonical,
 )
 
 MARKER: Final = "platform_machine == 'x86_64'"
@@ -112,7 +111,7 @@ def _remedy(
     if remedy.kind is RemedyKind.REPLACE:
         wanted = remedy.install[0]
         note = remedy.text.partition(wanted)[2]
-        same = canonicalize_name(wanted.partition("[")[0]) == member.requirement.name
+        same = canonical(wanted.partition("[")[0]) == member.requirement.name
         instead = "" if same else f" instead of {name}"
         remedy = replace(remedy, text=f"ask for {wanted}{instead}{note}")
     elif remedy.kind is RemedyKind.REMOVE:

@@ -7,9 +7,6 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-
 from legacy_doctor.diagnosis.claims import Judgement, overruled_as_advice
 from legacy_doctor.diagnosis.specifiers import admits, compatible, intersect
 from legacy_doctor.model import (
@@ -22,6 +19,7 @@ from legacy_doctor.model import (
     Remedy,
     RemedyKind,
     Severity,
+    canonical,
 )
 
 
@@ -157,6 +155,8 @@ def prescription(patient: Patient, findings: Iterable[Finding]) -> tuple[str, ..
 
     A distribution that one finding removes is not pinned by another. Notes ask for nothing.
     """
+    from packaging.requirements import Requirement
+
     remedies = [
         finding.remedy
         for finding in findings
@@ -167,7 +167,7 @@ def prescription(patient: Patient, findings: Iterable[Finding]) -> tuple[str, ..
         requirement
         for remedy in remedies
         for requirement in remedy.install
-        if remedy.uninstall or canonicalize_name(Requirement(requirement).name) not in gone
+        if remedy.uninstall or canonical(Requirement(requirement).name) not in gone
     ]
     other = [command for remedy in remedies for command in remedy.commands]
     return (*dict.fromkeys(other), *commands(patient, wanted, gone))

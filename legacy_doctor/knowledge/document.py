@@ -10,21 +10,23 @@ import sys
 from collections.abc import Collection, Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from legacy_doctor.cpu import features
 from legacy_doctor.errors import DataError, suggestion
-from legacy_doctor.model import Evidence, Grade
+from legacy_doctor.model import Evidence, Grade, canonical
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:  # tomli before 2.2 is pure Python: the doctor loads nothing compiled
     import tomli as tomllib
+
+
+_NAME: Final = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
+"""A distribution's name, as the core metadata specification allows it."""
 
 
 def load(path: Path) -> Table:
@@ -160,6 +162,8 @@ class Table:
 
     def requirement(self, key: str) -> str:
         """A requirement (PEP 508), as it is written."""
+        from packaging.requirements import InvalidRequirement, Requirement
+
         text = self.text(key)
         try:
             Requirement(text)
@@ -185,10 +189,9 @@ class Table:
         return tuple(self._name(f"{key}[{index}]", name) for index, name in names)
 
     def _name(self, key: str, name: str) -> str:
-        try:
-            return canonicalize_name(name, validate=True)
-        except ValueError:
+        if not _NAME.fullmatch(name):
             self.fail(key, f"not a distribution name: {name!r}")
+        return canonical(name)
 
     def table(self, key: str) -> Table | None:
         """A sub-table, or None where the key is absent."""

@@ -1,8 +1,9 @@
 """The part of the shipped pin-sets that speaks of some distributions, cut out before it is parsed.
 
 Parsing and checking a thousand pins takes longer than all else that a look at one requirement
-file does. A shipped file is checked by our tests and of one form: every pin begins with a line
-`[[pins]]`, its keys stand at the beginning of lines. Files of users are read whole.
+file does. A shipped file is checked by our tests and is of one form: every statement begins with
+a line like `[[pins]]`, and its keys stand at the beginning of lines. Files of users are read
+whole.
 """
 
 from __future__ import annotations
@@ -11,53 +12,59 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-_PIN: Final = "\n[[pins]]\n"
-_REST: Final = re.compile(r"^\[(?!\[?pins[.\]])", re.MULTILINE)
-_DISTRIBUTION: Final = re.compile(r'^distribution = "([^"]+)"', re.MULTILINE)
-_ALTERNATIVE: Final = re.compile(r'\brequirement = "([A-Za-z0-9._-]+)')
+_KINDS: Final = "pins|removals|conflicts|incompatibilities|soft-imports"
+_STATEMENT: Final = re.compile(rf"^\[\[(?=(?:{_KINDS})\]\]$)", re.MULTILINE)
+_ALTERNATIVE: Final = re.compile(r'requirement = "([A-Za-z0-9._-]+)')
 _UNLESS: Final = re.compile(r"^unless-installed = \[([^]]*)\]", re.MULTILINE)
+_PAIR: Final = re.compile(r'^(?:first|second|distribution|imports) = "([\w.-]+)', re.MULTILINE)
 _QUOTED: Final = re.compile(r'"([^"]+)"')
 
 
 def cut(texts: Sequence[str], names: Iterable[str]) -> list[str]:
-    """Return the texts without the pins that have nothing to do with the distributions.
+    """Return the texts without the statements that have nothing to do with the distributions.
 
-    Kept are the pins about them, those that name one as an alternative, and those about what
-    these bring with them; all that is no pin stays.
+    Kept are pins and removals about them, pins that name one as an alternative, pins about what
+    these bring with them, and what is said of two or more together.
     """
-    split = [text.split(_PIN) for text in texts]
-    rest = [_REST.search(pieces[-1]) if len(pieces) > 1 else None for pieces in split]
-    tails = [
-        pieces[-1][match.start() :] if match else ""
-        for pieces, match in zip(split, rest, strict=True)
-    ]
-    pins = [
-        [*pieces[1:-1], *([pieces[-1].removesuffix(tail)] if len(pieces) > 1 else [])]
-        for pieces, tail in zip(split, tails, strict=True)
-    ]
-    wanted = _closure([pin for each in pins for pin in each], frozenset(names))
-    return [
-        "".join([pieces[0], *(f"{_PIN}{pin}" for pin in each if pin in wanted), "\n", tail])
-        for pieces, each, tail in zip(split, pins, tails, strict=True)
-    ]
-
-
-def _closure(pins: Sequence[str], names: frozenset[str]) -> set[str]:
-    """Return the pins about the names, and about what those pins say belongs to them."""
-    about = [(pin, _DISTRIBUTION.findall(pin)[:1], _ALTERNATIVE.findall(pin)) for pin in pins]
-    chosen: set[str] = set()
+    wanted = set(names)
+    split = [_STATEMENT.split(text) for text in texts]
+    left = {statement: _names(statement) for _, *rest in split for statement in rest}
+    kept: set[str] = set()
     while True:
-        more = {
-            pin
-            for pin, distribution, alternatives in about
-            if pin not in chosen and not names.isdisjoint((*distribution, *alternatives))
-        }
+        more = [
+            statement for statement, about in left.items() if _concerns(statement, about, wanted)
+        ]
         if not more:
-            return chosen
-        chosen |= more
-        names |= {name for pin in more for name in _belonging(pin)}
+            break
+        kept.update(more)
+        for statement in more:
+            wanted.update(_brings(statement))
+            del left[statement]
+    return [
+        head + "".join(f"[[{statement}" for statement in statements if statement in kept)
+        for head, *statements in split
+    ]
 
 
-def _belonging(pin: str) -> Iterable[str]:
-    unless = _UNLESS.search(pin)
-    return (*_DISTRIBUTION.findall(pin)[:1], *(_QUOTED.findall(unless[1]) if unless else ()))
+def _names(statement: str) -> Sequence[str]:
+    """Return the distributions that a statement is about."""
+    if statement.startswith(("pins", "removals")):
+        about = statement.split('"', 2)[1:2]  # `distribution` is the first key
+        if "requirement =" in statement:
+            about += _ALTERNATIVE.findall(statement)
+        return about
+    if statement.startswith("conflicts"):
+        return _QUOTED.findall(statement.partition("distributions =")[2].partition("]")[0])
+    return _PAIR.findall(statement)
+
+
+def _concerns(statement: str, about: Sequence[str], names: set[str]) -> bool:
+    single = statement.startswith(("pins", "removals"))
+    return len(names.intersection(about)) > (0 if single else 1)
+
+
+def _brings(statement: str) -> Iterable[str]:
+    if not statement.startswith("pins"):
+        return ()
+    unless = _UNLESS.search(statement) if "unless-installed" in statement else None
+    return (*statement.split('"', 2)[1:2], *(_QUOTED.findall(unless[1]) if unless else ()))
