@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from legacy_doctor.environment.requirements.formats import FormatError, reader, recognise
-from legacy_doctor.environment.requirements.source import RequirementsError, Source, load
+from legacy_doctor.environment.requirements.source import Found, RequirementsError, Source, load
 from legacy_doctor.model import RequirementFile
 
 __all__ = ["FormatError", "RequirementsError", "read", "read_text", "recognise"]
@@ -33,7 +33,11 @@ def read_text(text: str, name: str, format: str) -> RequirementFile:  # noqa: A0
 
 
 def _file(source: Source, form: str) -> RequirementFile:
-    requirements, problems = reader(form)(source)
+    found = Found()
+    reader(form)(source, found)
     return RequirementFile(
-        path=source.path, format=form, requirements=tuple(requirements), problems=tuple(problems)
+        path=source.path,
+        format=form,
+        requirements=tuple(found.requirements),
+        problems=tuple(found.problems),
     )

@@ -151,6 +151,12 @@ def direct(text: str) -> Entry | None:
     return None
 
 
+def extras_of(value: object) -> frozenset[str]:
+    """Return the extras that a list of a table or of a JSON object names."""
+    items = value if isinstance(value, list) else ()
+    return frozenset(normalized(item) for item in items if isinstance(item, str))
+
+
 def exact(specifier: str) -> str | None:
     """Return the only version that a specifier admits (`==1.2.3`), or None."""
     for clause in specifier.split(","):

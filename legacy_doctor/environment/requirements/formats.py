@@ -7,12 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from legacy_doctor.environment.requirements.source import RequirementsError, Source, load
+from legacy_doctor.environment.requirements.source import Found, RequirementsError, Source, load
 from legacy_doctor.errors import suggestion
-from legacy_doctor.model import Location, Requirement, RequirementKind
-
-Found = tuple[list[Requirement], list[tuple[Location, str]]]
-"""Requirements and problems, each in the order of the file."""
+from legacy_doctor.model import RequirementKind
 
 _NAMES: Final = (
     (r"(?:.*\.)?uv\.lock|.*\.py\.lock", "uv.lock"),
@@ -59,33 +56,46 @@ def recognise(path: Path, text: str | None = None) -> str:
     )
 
 
-def _pip(kind: RequirementKind) -> Callable[[Source], Found]:
-    def read(source: Source) -> Found:
-        from legacy_doctor.environment.requirements.pip import Reader
+Reader = Callable[[Source, Found], None]
 
-        reader = Reader()
-        reader.read(source, kind)
-        return reader.requirements, reader.problems
+
+def _pip(kind: RequirementKind) -> Reader:
+    def read(source: Source, found: Found) -> None:
+        from legacy_doctor.environment.requirements import pip
+
+        pip.Reader(found).read(source, kind)
 
     return read
 
 
-def _uv(source: Source) -> Found:
-    from legacy_doctor.environment.requirements import locks
+def _lazily(module: str, function: str) -> Reader:
+    """Return a reader whose module is imported when a file of its format is there."""
 
-    problems: list[tuple[Location, str]] = []
-    return list(locks.uv(source, problems)), problems
+    def read(source: Source, found: Found) -> None:
+        from importlib import import_module
+
+        room = "legacy_doctor.environment.requirements"
+        getattr(import_module(f"{room}.{module}"), function)(source, found)
+
+    return read
 
 
-_READERS: Final[dict[str, Callable[[Source], Found]]] = {
+_READERS: Final[dict[str, Reader]] = {
     "requirements": _pip(RequirementKind.RANGE),
     "constraints": _pip(RequirementKind.CONSTRAINT),
     "freeze": _pip(RequirementKind.LOCKED),
-    "uv.lock": _uv,
+    "pyproject": _lazily("pyproject", "read"),
+    "uv.lock": _lazily("locks", "uv"),
+    "poetry.lock": _lazily("locks", "poetry"),
+    "pdm.lock": _lazily("locks", "pdm"),
+    "pylock": _lazily("locks", "pylock"),
+    "Pipfile": _lazily("pipenv", "pipfile"),
+    "Pipfile.lock": _lazily("pipenv", "lock"),
+    "conda-environment": _lazily("conda", "read"),
 }
 
 
-def reader(form: str) -> Callable[[Source], Found]:
+def reader(form: str) -> Reader:
     """Return what reads a format; raises `FormatError` for an unknown one."""
     found = _READERS.get(form)
     if found is None:

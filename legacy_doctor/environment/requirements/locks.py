@@ -2,57 +2,143 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from legacy_doctor.environment.requirements.entry import NAMED, normalized
-from legacy_doctor.environment.requirements.source import Source
+from legacy_doctor.environment.requirements.source import Found, Source
 from legacy_doctor.environment.requirements.tables import Table, tables
-from legacy_doctor.model import Location, Requirement, RequirementKind
+from legacy_doctor.model import Requirement, RequirementKind
 
-Problems = list[tuple[Location, str]]
-
-_LOCAL: Final = ("virtual", "editable", "directory")
-"""Sources of uv that are projects on this disk: no published wheel is installed for them."""
+_CHOSEN: Final = re.compile(r"\bextras?\b|\bdependency_groups\b")
+"""Markers about what is chosen at installation: somebody may choose it, so they always hold."""
 
 
-def uv(source: Source, problems: Problems) -> Iterator[Requirement]:
-    """Read `uv.lock` (version 1).
+def uv(source: Source, found: Found) -> None:
+    """Read `uv.lock`.
 
-    A package that is locked for some environments only carries their markers.
+    Projects on this disk are left out: no published wheel is installed for them. What is locked
+    for some environments only (`resolution-markers`), or asked for under a marker by each
+    package that asks for it, has that as its marker.
     """
     rows = tables(source, "package")
+    asked = _asked(rows)
     for row in rows:
-        place = row.get("source")
-        table = place if isinstance(place, dict) else {}
-        if any(key in table for key in _LOCAL):
+        place = _table(row.get("source"))
+        if not place.keys() & {"virtual", "editable", "directory"}:
+            resolution = _either(row.get("resolution-markers"))
+            edges = asked.get((row.text("name"), None), []) + asked.get(_key(row), [])
+            origin = _first(place, "git", "url", "path")
+            _lock(row, found, marker=_both(resolution, _either(edges)), origin=origin)
+
+
+def _key(row: Table) -> tuple[str, str | None]:
+    return row.text("name"), row.text("version")
+
+
+def _asked(rows: Iterable[Table]) -> dict[tuple[str, str | None], list[Any]]:
+    """Return the markers under which each package is asked for; an empty one holds always.
+
+    The version is None where the name alone says which package it is.
+    """
+    asked: dict[tuple[str, str | None], list[Any]] = {}
+    for row in rows:
+        for edge in _edges(row):
+            key = (str(edge.get("name")), edge.get("version"))
+            asked.setdefault(key, []).append(edge.get("marker", ""))
+    return asked
+
+
+def _edges(row: Table) -> Iterator[dict[str, Any]]:
+    yield from row.tables("dependencies")
+    for key in ("optional-dependencies", "dev-dependencies"):
+        for items in _table(row.get(key)).values():
+            yield from (item for item in items if isinstance(item, dict))
+
+
+def poetry(source: Source, found: Found) -> None:
+    """Read `poetry.lock`, written by poetry 1.2 or later. Projects on this disk are left out."""
+    for row in tables(source, "package"):
+        place = _table(row.get("source"))
+        kind = place.get("type", "legacy")
+        if kind != "directory":
+            origin = "" if kind == "legacy" else _first(place, "url")
+            _lock(row, found, marker=_grouped(row), origin=origin)
+
+
+def _grouped(row: Table) -> str:
+    """Return the marker of a package of poetry's, which may have one for each group."""
+    markers = row.get("markers")
+    if isinstance(markers, dict):
+        groups = row.get("groups")
+        named = groups if isinstance(groups, list) else list(markers)
+        return _either([markers.get(group, "") for group in named])
+    return _either([markers])
+
+
+def pdm(source: Source, found: Found) -> None:
+    """Read `pdm.lock`. Projects on this disk are left out, and repetitions for an extra."""
+    rows = tables(source, "package")
+    plain = {_key(row) for row in rows if not row.get("extras")}
+    for row in rows:
+        if row.get("extras") and _key(row) in plain:
             continue
-        origin = next((str(table[key]) for key in ("git", "url", "path") if key in table), "")
-        marker = _either(row.get("resolution-markers"))
-        yield from _locked(row, source, problems, marker=marker, origin=origin)
+        path = row.text("path")
+        if row.get("editable") is not True and (not path or path.endswith((".whl", ".gz", ".zip"))):
+            origin = row.text("git") or row.text("url") or path
+            _lock(row, found, marker=_either([row.get("marker")]), origin=origin)
 
 
-def _locked(
-    row: Table, source: Source, problems: Problems, *, marker: str = "", origin: str = ""
-) -> Iterator[Requirement]:
+def pylock(source: Source, found: Found) -> None:
+    """Read `pylock.toml` (PEP 751). Directories are left out."""
+    for row in tables(source, "packages"):
+        if row.get("directory") is None:
+            place = {**_table(row.get("archive")), **_table(row.get("vcs"))}
+            _lock(
+                row, found, marker=_either([row.get("marker")]), origin=_first(place, "url", "path")
+            )
+
+
+def _lock(row: Table, found: Found, *, marker: str, origin: str) -> None:
     name, version = row.text("name"), row.text("version")
     if not NAMED.fullmatch(name):
-        where = source.place(row.offset("name")) if name else Location(source.path)
-        problems.append((where, f"a package without a proper name: {name[:60]!r}"))
+        found.problem(row.place("name"), name, "no name of a distribution")
         return
-    yield Requirement(
-        name=normalized(name),
-        kind=RequirementKind.LOCKED,
-        location=source.place(row.offset("name")),
-        specifier=f"=={version}" if version else "",
-        version=version or None,
-        marker=marker,
-        origin=origin,
-        text=f"{name} {version}".strip(),
+    found.requirements.append(
+        Requirement(
+            name=normalized(name),
+            kind=RequirementKind.LOCKED,
+            location=row.place("name"),
+            specifier=f"=={version}" if version else "",
+            version=version or None,
+            marker=marker,
+            origin=origin,
+            text=f"{name} {version}".strip(),
+        )
     )
 
 
+def _table(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _first(table: Mapping[str, Any], *keys: str) -> str:
+    return next((str(table[key]) for key in keys if key in table), "")
+
+
 def _either(markers: Any) -> str:
-    """Return a marker that holds where one of several does."""
-    found = [item for item in markers if isinstance(item, str)] if isinstance(markers, list) else []
-    return found[0] if len(found) == 1 else " or ".join(f"({item})" for item in found)
+    """Return a marker that holds where one of several does; empty where there is none."""
+    if not isinstance(markers, list):
+        return ""
+    told = dict.fromkeys(item if isinstance(item, str) else "" for item in markers)
+    if any(not item or _CHOSEN.search(item) for item in told):
+        return ""
+    return " or ".join(told if len(told) == 1 else (f"({item})" for item in told))
+
+
+def _both(first: str, second: str) -> str:
+    """Return a marker that holds where two do."""
+    if not first or not second or first == second:
+        return first or second
+    return " and ".join(f"({item})" if " or " in item else item for item in (first, second))

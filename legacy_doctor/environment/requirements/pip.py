@@ -22,20 +22,19 @@ from legacy_doctor.environment.requirements.entry import (
     is_direct,
     parse,
 )
-from legacy_doctor.environment.requirements.source import RequirementsError, Source, load
-from legacy_doctor.model import Location, Requirement, RequirementKind
+from legacy_doctor.environment.requirements.source import Found, RequirementsError, Source, load
+from legacy_doctor.model import Location, RequirementKind
 
 _COMMENT: Final = re.compile(r"(^|\s+)#.*$")
 _VARIABLE: Final = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _OPTION: Final = re.compile(r"(?:^|\s)-")
 _INCLUDE: Final = re.compile(r"(?:-r|--requirement|-c|--constraint)(?:[ \t]*=?[ \t]*)(?=\S)")
 _EDITABLE: Final = re.compile(r"(?:-e|--editable)(?:[ \t]+|=|(?=\S))")
-_SCHEME: Final = re.compile(r"(?:[a-z][a-z0-9]*\+)?[a-z][a-z0-9]*:", re.IGNORECASE)
 _DEEPEST: Final = 50
 """Files that include one another; pip's own limit is Python's recursion limit."""
 
 
-class _Line(NamedTuple):
+class Line(NamedTuple):
     """A line as pip sees it: continuations joined, comment cut off."""
 
     text: str
@@ -49,7 +48,7 @@ class _Line(NamedTuple):
         return source + index - start
 
 
-def lines(source: Source) -> Iterator[_Line]:
+def lines(source: Source) -> Iterator[Line]:
     """Yield the logical lines that say something: joined, without comments, expanded."""
     pending: list[tuple[str, int]] = []
     offset = 0
@@ -68,7 +67,7 @@ def lines(source: Source) -> Iterator[_Line]:
         yield from _joined(pending)
 
 
-def _joined(parts: list[tuple[str, int]]) -> Iterator[_Line]:
+def _joined(parts: list[tuple[str, int]]) -> Iterator[Line]:
     text, chunks = "", []
     for part, offset in parts:
         chunks.append((len(text), offset))
@@ -76,10 +75,10 @@ def _joined(parts: list[tuple[str, int]]) -> Iterator[_Line]:
     comment = _COMMENT.search(text)
     text = (text[: comment.start()] if comment else text).rstrip()
     if text.strip():
-        yield _expanded(_Line(text, tuple(chunks)))
+        yield _expanded(Line(text, tuple(chunks)))
 
 
-def _expanded(line: _Line) -> _Line:
+def _expanded(line: Line) -> Line:
     """Put environment variables in, as pip does; unset ones stay as they are written."""
     if "${" not in line.text:
         return line
@@ -94,10 +93,10 @@ def _expanded(line: _Line) -> _Line:
             text += value
             last = match.end()
     chunks += _moved(line, last, len(line.text), len(text))
-    return _Line(text + line.text[last:], tuple(chunks))
+    return Line(text + line.text[last:], tuple(chunks))
 
 
-def _moved(line: _Line, start: int, stop: int, to: int) -> Iterator[tuple[int, int]]:
+def _moved(line: Line, start: int, stop: int, to: int) -> Iterator[tuple[int, int]]:
     """Yield the chunks of a piece of a line that begins at `to` in another one."""
     yield to, line.offset(start)
     for index, offset in line.chunks:
@@ -106,24 +105,24 @@ def _moved(line: _Line, start: int, stop: int, to: int) -> Iterator[tuple[int, i
 
 
 class Reader:
-    """Reads one file and what it includes; `requirements` and `problems` are what came of it."""
+    """Reads one file and what it includes."""
 
-    def __init__(self) -> None:
-        self.requirements: list[Requirement] = []
-        self.problems: list[tuple[Location, str]] = []
+    def __init__(self, found: Found) -> None:
+        self._found = found
         self._read: set[tuple[str, bool]] = set()
         self._open: list[str] = []
 
     def read(self, source: Source, kind: RequirementKind) -> None:
         """Read a file in its order; raises `RequirementsError` where an included one is missing."""
-        key = os.path.realpath(source.path)
+        key = os.path.realpath(source.file)
         self._read.add((key, kind is RequirementKind.CONSTRAINT))
         self._open.append(key)
         for line in lines(source):
-            self._line(source, line, kind)
+            self.line(source, line, kind)
         self._open.pop()
 
-    def _line(self, source: Source, line: _Line, kind: RequirementKind) -> None:
+    def line(self, source: Source, line: Line, kind: RequirementKind) -> None:
+        """Read one line of a file: a requirement, or an option that names another file."""
         text = line.text
         start = len(text) - len(text.lstrip())
         if not text.startswith("-", start):
@@ -138,7 +137,7 @@ class Reader:
             self._entry(source, line, editable.end(), len(text), kind)
 
     def _entry(
-        self, source: Source, line: _Line, start: int, end: int, kind: RequirementKind
+        self, source: Source, line: Line, start: int, end: int, kind: RequirementKind
     ) -> None:
         text = line.text[start:end].rstrip()
         try:
@@ -147,37 +146,39 @@ class Reader:
             place = source.place(line.offset(start))
             unset = _VARIABLE.search(text)
             why = f"${{{unset[1]}}} is not set in the environment" if unset else str(error)
-            self.problems.append((place, f"{text[:60]!r}: {why}"))
+            self._found.problem(place, text.strip(), why)
             return
         if entry is not None:
             where = source.place(line.offset(start + entry.start))
             until = source.place(line.offset(start + entry.end - 1) + 1)
-            self.requirements.append(entry.requirement(kind, where, until, text.strip()))
+            self._found.requirements.append(entry.requirement(kind, where, until, text.strip()))
 
-    def _include(self, source: Source, line: _Line, include: re.Match[str]) -> None:
+    def _include(self, source: Source, line: Line, include: re.Match[str]) -> None:
         place = source.place(line.offset(include.start()))
+        text = line.text.strip()
         try:
             target = shlex.split(line.text[include.end() :])[0]
         except (ValueError, IndexError):
-            self.problems.append((place, f"{line.text.strip()[:60]!r}: names no file to read"))
+            self._found.problem(place, text, "names no file to read")
             return
-        if _SCHEME.match(target) and "://" in target:
-            self.problems.append((place, f"{target}: not read, since nothing is fetched"))
+        if "://" in target:
+            self._found.problem(place, text, "not read, since nothing is fetched")
             return
-        path = os.path.join(os.path.split(source.path)[0], target)
-        constraint = line.text.lstrip().startswith(("-c", "--constraint"))
-        key = os.path.realpath(path)
+        beside = os.path.join(os.path.split(source.file)[0], target)
+        constraint = text.startswith(("-c", "--constraint"))
+        key = os.path.realpath(beside)
         if key in self._open:
-            self.problems.append((place, f"{path} includes itself"))
+            self._found.problem(place, text, "includes a file that includes this one")
         elif (key, constraint) not in self._read:
-            self._follow(path, place, constraint=constraint)
+            called = os.path.join(os.path.split(source.path)[0], target)
+            kind = RequirementKind.CONSTRAINT if constraint else RequirementKind.RANGE
+            self.read(self._opened(Path(beside), called, place), kind)
 
-    def _follow(self, path: str, place: Location, *, constraint: bool) -> None:
+    def _opened(self, file: Path, called: str, place: Location) -> Source:
         where = f"{place.path}:{place.line}"
         if len(self._open) >= _DEEPEST:
-            raise RequirementsError(f"{where}: includes nested deeper than {_DEEPEST}")
+            raise RequirementsError(f"{where}: files that include one another, {_DEEPEST} deep")
         try:
-            included = load(Path(path), path)
+            return load(file, called)
         except RequirementsError as error:
             raise RequirementsError(f"{where}: {error}") from error
-        self.read(included, RequirementKind.CONSTRAINT if constraint else RequirementKind.RANGE)

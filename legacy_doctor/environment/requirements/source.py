@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from legacy_doctor.errors import DoctorError
-from legacy_doctor.model import Location
+from legacy_doctor.model import Location, Requirement
 
 _NEWLINE: Final = re.compile(r"[\n\r]")
 _BOMS: Final = (
@@ -31,9 +31,12 @@ class RequirementsError(DoctorError):
 class Source:
     """A text under the name that messages call it by; CRLF is read as LF, like in an editor."""
 
-    def __init__(self, text: str, path: str) -> None:
+    def __init__(self, text: str, path: str, file: Path | None = None) -> None:
         self.text = text.replace("\r\n", "\n")
         self.path = path
+        """What messages call it."""
+        self.file = Path(path) if file is None else file
+        """Where it lies: what it includes is looked for beside it."""
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -43,6 +46,19 @@ class Source:
         """Return line and column of an offset. Lines end with LF or CR."""
         line = bisect_right(self._starts, offset)
         return Location(self.path, line, offset - self._starts[line - 1] + 1)
+
+
+class Found:
+    """What was read so far: requirements and problems, each in the order of the file."""
+
+    def __init__(self) -> None:
+        self.requirements: list[Requirement] = []
+        self.problems: list[tuple[Location, str]] = []
+
+    def problem(self, place: Location, entry: object, why: str) -> None:
+        """Note an entry that is passed over."""
+        shown = repr(entry)
+        self.problems.append((place, f"{shown if len(shown) < 60 else shown[:57] + '...'}: {why}"))
 
 
 def load(path: Path, name: str) -> Source:
@@ -62,7 +78,7 @@ def load(path: Path, name: str) -> Source:
         raise RequirementsError(f"{name}: cannot be read ({reason})") from error
     if len(data) > _LARGEST:
         raise RequirementsError(f"{name}: larger than 64 MiB, so no requirement or lock file")
-    return Source(decoded(data, name), name)
+    return Source(decoded(data, name), name, path)
 
 
 def decoded(data: bytes, name: str) -> str:

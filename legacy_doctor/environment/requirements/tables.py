@@ -14,17 +14,19 @@ from functools import lru_cache
 from typing import Any, Final
 
 from legacy_doctor.environment.requirements import toml
-from legacy_doctor.environment.requirements.source import Source
+from legacy_doctor.environment.requirements.source import RequirementsError, Source
+from legacy_doctor.model import Location
 
 _IRREGULAR: Final = re.compile(
     r"""
     ^(?!
         \n | \Z
-      | \#[^\n\r]*$                                          # a comment
-      | \[\[?(?:[\w-]+)(?:\.(?:[\w-]+|"[^"\\\n]*"))*\]\]?$   # a header
-      | [A-Za-z][\w-]*[ ]=[ ][^\n\r]+$                       # a key, its value or its beginning
-      | [ \t]+(?:["'][^\n\r]*["'],?|[{\]}][^\n\r]*)$         # an item of a list
-      | \],?$
+      | \#[^\n\r]*$                                                       # a comment
+      | \[\[?(?!(?:true|false|inf|nan)\])[A-Za-z][\w-]*
+        (?:\.(?:[\w-]+|"[^"\\\n]*"))*\]\]?$                              # a header
+      | [A-Za-z][\w-]*[ ]=[ ](?:\[|\[[^\n\r]*\]|\{[^\n\r]*\}|[^\[{\s][^\n\r]*)$  # a pair
+      | [ \t]+(?:"(?:[^"\\\n\r]|\\.)*"|'[^'\n\r]*'|\{[^\n\r]*\}),?$     # an item of a list
+      | \]$                                                               # its end
     )
     """,
     re.MULTILINE | re.VERBOSE | re.ASCII,
@@ -34,26 +36,30 @@ _HEADER: Final = re.compile(r"^\[.*$", re.MULTILINE)
 _PAIR: Final = re.compile(
     r"^([\w-]+) = (\[\n(?:[ \t][^\n]*\n)*\]|[^\n]*)$", re.MULTILINE | re.ASCII
 )
-_ITEM: Final = re.compile(r"^[ \t]+([^\n]*?),?$", re.MULTILINE)
 _SIMPLE: Final = re.compile(r'"([^"\\]*)"')
-_FLAT: Final = re.compile(r'\{ [\w-]+ = "[^"\\]*"(?:, [\w-]+ = "[^"\\]*")* \}', re.ASCII)
+_QUOTED: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"')
+_TO_JSON: Final = re.compile(
+    rf"({_QUOTED.pattern})|([A-Za-z][\w-]*) = |,\s*(?=\])",  # a key; a comma that JSON forbids
+    re.ASCII,
+)
 _BELOW: Final = re.compile(r"\[([A-Za-z][\w-]*)\.([\w-]+)\]\n", re.ASCII)
-_FIELD: Final = re.compile(r'([\w-]+) = "([^"\\]*)"', re.ASCII)
 
 
 class Table:
     """One table: its values by key, and where a text among them begins.
 
-    A sub-table (`[package.source]`) is a value like one written inline; lists of sub-tables are
-    not told.
+    A sub-table (`[package.source]`) is a value like one written inline; lists of sub-tables
+    (`[[packages.wheels]]`) are not told.
     """
 
     def __init__(
         self,
-        path: str,
+        source: Source,
+        path: tuple[str, int],
         literals: Mapping[str, tuple[str, int]],
         values: Mapping[str, Any] | None = None,
     ) -> None:
+        self._source = source
         self._path = path
         self._literals = literals
         self._values = values
@@ -63,17 +69,45 @@ class Table:
         if self._values is not None:
             return self._values.get(key)
         found = self._literals.get(key)
-        return None if found is None else _value(found[0], self._path)
+        if found is None:
+            return None
+        literal = found[0]
+        simple = _SIMPLE.fullmatch(literal)
+        if simple:
+            return simple[1]
+        if _BELOW.match(literal):
+            pairs = _PAIR.finditer(literal)
+            return {pair[1]: self._decoded((key, pair[1]), pair[2]) for pair in pairs}
+        return self._decoded((key,), literal)
 
     def text(self, key: str) -> str:
         """Return the value where it is a text, else an empty one."""
         value = self.get(key)
         return value if isinstance(value, str) else ""
 
-    def offset(self, key: str) -> int:
-        """Return where in the source the content of a text begins."""
-        literal, offset = self._literals[key]
-        return offset + (3 if _LONG.match(literal) else 1)
+    def tables(self, key: str) -> list[dict[str, Any]]:
+        """Return the tables of a list, whatever else may be in it."""
+        value = self.get(key)
+        items = value if isinstance(value, list) else ()
+        return [item for item in items if isinstance(item, dict)]
+
+    def place(self, key: str) -> Location:
+        """Return where the content of a text begins; the first line where there is none."""
+        found = self._literals.get(key)
+        if found is None:
+            return Location(self._source.path)
+        literal, offset = found
+        start = toml.inside(literal, 0) if literal[0] in "\"'" else 0
+        return self._source.place(offset + start)
+
+    def _decoded(self, keys: tuple[str, ...], literal: str) -> Any:
+        try:
+            return _decoded(literal)
+        except RequirementsError:  # no TOML, or a value that goes on where the tools end it
+            value = toml.get(toml.values(self._source), (*self._path, *keys))
+            if value is None:
+                raise
+            return value
 
 
 def tables(source: Source, name: str) -> list[Table]:
@@ -100,19 +134,21 @@ def _found(source: Source, name: str) -> Iterator[Table]:
     text = source.text
     first, below = f"[[{name}]]", f"[{name}."
     literals: dict[str, tuple[str, int]] | None = None
+    index = 0
     headers = list(_HEADER.finditer(text))
     ends = [match.start() for match in headers[1:]] + [len(text)]
     for header, end in zip(headers, ends, strict=True):
         if header[0] == first:
             if literals is not None:
-                yield Table(source.path, literals)
+                yield Table(source, (name, index), literals)
+                index += 1
             pairs = _PAIR.finditer(text, header.end(), end)
             literals = {pair[1]: (pair[2], pair.start(2)) for pair in pairs}
         elif literals is not None and header[0].startswith(below):
             key = header[0][len(below) : -1]
             literals[key] = (text[header.start() : end], header.start())
     if literals is not None:
-        yield Table(source.path, literals)
+        yield Table(source, (name, index), literals)
 
 
 def _parsed(source: Source, name: str) -> Iterator[Table]:
@@ -131,23 +167,31 @@ def _parsed(source: Source, name: str) -> Iterator[Table]:
                 for key, value in row.items()
                 if key in literals or not isinstance(value, list)
             }
-            yield Table(source.path, literals, told)
+            yield Table(source, (name, index), literals, told)
 
 
-def _value(literal: str, path: str) -> Any:
-    simple = _SIMPLE.fullmatch(literal)
-    if simple:
-        return simple[1]
-    if _FLAT.fullmatch(literal):
-        return dict(_FIELD.findall(literal))
-    if literal.startswith("[\n"):
-        return [_value(item[1], path) for item in _ITEM.finditer(literal)]
-    below = _BELOW.match(literal)
-    if below:
-        return toml.values(Source(literal, path))[below[1]][below[2]]
-    return _decoded(literal, path)
+@lru_cache(maxsize=4096)
+def _decoded(literal: str) -> Any:
+    """Return the value of a literal; raises `RequirementsError` where it is none.
+
+    The `json` module is faster than any TOML parser in Python, and what is JSON after the keys
+    were put into quotes means the same in both.
+    """
+    import json
+
+    if "'" not in _QUOTED.sub("", literal):
+        try:
+            return json.loads(_TO_JSON.sub(_json, literal), parse_constant=_refused)
+        except (ValueError, RecursionError):
+            pass
+    return toml.values(Source(f"v = {literal}", "value"))["v"]
 
 
-@lru_cache(maxsize=1024)
-def _decoded(literal: str, path: str) -> Any:
-    return toml.values(Source(f"v = {literal}", path))["v"]
+def _json(match: re.Match[str]) -> str:
+    if match[1]:
+        return match[1]
+    return f'"{match[2]}": ' if match[2] else ""
+
+
+def _refused(word: str) -> None:
+    raise ValueError(word)

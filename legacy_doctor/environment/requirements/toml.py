@@ -11,6 +11,7 @@ import sys
 from typing import Any, Final, NamedTuple
 
 from legacy_doctor.environment.requirements.source import RequirementsError, Source
+from legacy_doctor.model import Location
 
 Path = tuple["str | int", ...]
 """The keys and indexes that lead to a value."""
@@ -25,6 +26,11 @@ _STRING: Final = re.compile(
     r"|'[^'\n]*'"
 )
 _SCALAR: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:[^\s,\]}#]*|[^\s,\]}#]+")
+_FOLD: Final = re.compile(r"\\[ \t]*\n\s*")
+"""A backslash at the end of a line takes the blanks behind it along."""
+_CHARACTER: Final = re.compile(
+    rf"{_FOLD.pattern}|\\u[0-9A-Fa-f]{{4}}|\\U[0-9A-Fa-f]{{8}}|\\x[0-9A-Fa-f]{{2}}|\\.|[\s\S]"
+)
 
 
 class Span(NamedTuple):
@@ -53,17 +59,29 @@ class Document:
         """Where a key was written first."""
         self.spans = scanner.spans
 
-    def string(self, path: Path) -> int:
-        """Return where the content of a string begins, behind its quotes."""
-        start = self.spans[path].start
-        text = self.source.text
-        width = 3 if text.startswith(('"""', "'''"), start) else 1
-        return start + width
+    def get(self, path: Path) -> Any:
+        """Return the value at a path, or None where there is none."""
+        return get(self.values, path)
 
-    def key(self, path: Path) -> int:
-        """Return where the last key of a path is written, behind a quote that it may have."""
+    def within(self, path: Path, index: int) -> Location:
+        """Return the place of a character of a string: the one at `index` of its value."""
+        start, end = self.spans[path]
+        return self.source.place(start + inside(self.source.text[start:end], index))
+
+    def key(self, path: Path) -> Location:
+        """Return the place of the last key of a path, behind a quote that it may have."""
         start = self.keys[path]
-        return start + (self.source.text[start] in "\"'")
+        return self.source.place(start + (self.source.text[start] in "\"'"))
+
+    def place(self, path: Path) -> Location:
+        """Return the place of a value, or of the nearest thing around it that has one."""
+        while path:
+            if path in self.spans:
+                return self.source.place(self.spans[path].start)
+            if path in self.keys:
+                return self.key(path)
+            path = path[:-1]
+        return Location(self.source.path)
 
 
 def values(source: Source) -> dict[str, Any]:
@@ -78,6 +96,17 @@ def values(source: Source) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:  # endless digits, endless brackets
         reason = str(error) or type(error).__name__
         raise RequirementsError(f"{source.path}: not valid TOML: {reason}") from error
+
+
+def get(value: Any, path: Path) -> Any:
+    """Return what lies at a path below a value, or None where there is nothing."""
+    for part in path:
+        inside = isinstance(value, dict) and part in value
+        listed = isinstance(value, list) and isinstance(part, int) and part < len(value)
+        if not inside and not listed:
+            return None
+        value = value[part]
+    return value
 
 
 class _Scanner:
@@ -185,6 +214,24 @@ class _Scanner:
             self._skip(_BLANK)
             self.at += self.text[self.at] == ","
         self.at += 1
+
+
+def inside(literal: str, index: int) -> int:
+    """Return where in a string literal the character at `index` of its value is written.
+
+    An index past the end is where the closing quote stands.
+    """
+    quote = 3 if literal.startswith(('"""', "'''")) else 1
+    start = quote + (quote == 3 and literal[quote] == "\n")
+    if literal[0] == "'" or "\\" not in literal:
+        return start + index
+    for match in _CHARACTER.finditer(literal, start, len(literal) - quote):
+        if _FOLD.match(match[0]):
+            continue
+        if index == 0:
+            return match.start()
+        index -= 1
+    return len(literal) - quote
 
 
 def unquoted(literal: str) -> str:
