@@ -111,7 +111,7 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
         gate = amending.amend(gate, consultation.judge, destination, write=fix)
         if not fix:
             return 1 if gate.failed else 0
-    return deliver(gate, form, destination, color=color, quiet=quiet, verbose=verbose)
+    return deliver(gate, form, destination, color=color, quiet=quiet, verbose=verbose, fixed=fix)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +156,7 @@ def deliver(  # noqa: PLR0913  what and how
     color: bool | None,
     quiet: bool,
     verbose: bool,
+    fixed: bool,
 ) -> int:
     """Write the judgement and return the exit code."""
     from legacy_doctor.cli import output
@@ -169,7 +170,9 @@ def deliver(  # noqa: PLR0913  what and how
         from legacy_doctor.report import requirements as report
 
         output.show(
-            lambda page: report.lines(gate, page, verbose=verbose), destination, color=color
+            lambda page: report.lines(gate, page, verbose=verbose, offer_fix=not fixed),
+            destination,
+            color=color,
         )
     return 1 if gate.failed else 0
 

@@ -167,7 +167,9 @@ class _Bench:
         others = [other for other in (*wanted, *bounds) if other.name == item.name]
         if any(_settles(other) for other in others):
             return  # a constraint decides, and is judged itself
-        for text in _bounded(item, [other for other in others if other is not item]):
+        # What stands at the same place is an alternative (`^1 || ^2`), and no further bound.
+        beside = [other for other in others if other.location != item.location]
+        for text in _bounded(item, beside):
             version = newest(text, self._known[item.name])
             if version is not None:
                 yield from self._let_in(item, text, version)

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from legacy_doctor.diagnosis import relocking, remedies
 from legacy_doctor.diagnosis.claims import Judgement
-from legacy_doctor.diagnosis.specifiers import compatible
+from legacy_doctor.diagnosis.specifiers import compatible, intersect
 from legacy_doctor.model import (
     Distribution,
     Finding,
@@ -111,15 +111,25 @@ def _remedy(
     if remedy.kind is RemedyKind.REPLACE:
         wanted = remedy.install[0]
         note = remedy.text.partition(wanted)[2]
-        same = canonical(wanted.partition("[")[0]) == member.requirement.name
-        instead = "" if same else f" instead of {name}"
-        remedy = replace(remedy, text=f"ask for {wanted}{instead}{note}")
+        if canonical(wanted.partition("[")[0]) == member.requirement.name:
+            wanted = _with_extra(member.requirement, wanted)
+            remedy = replace(remedy, text=f"ask for {wanted}{note}", install=(wanted,))
+        else:
+            remedy = replace(remedy, text=f"ask for {wanted} instead of {name}{note}")
     elif remedy.kind is RemedyKind.REMOVE:
         why = f"no wheel of {name} is known to work on this CPU: "
         unless = f"{why}leave it out, or build it from source there"
         text = f"leave {name} out" if finding.rule == "unwanted-distribution" else unless
         remedy = replace(remedy, text=text)
     return remedy
+
+
+def _with_extra(requirement: Requirement, wanted: str) -> str:
+    """Return the requirement that asks for the extra too, and stays in its own range if it can."""
+    head, _, specifier = wanted.partition("]")
+    if compatible(requirement.specifier, specifier):
+        specifier = intersect(requirement.specifier, specifier)
+    return f"{head}]{specifier}"
 
 
 def _pin(member: Member, judgement: Judgement, form: str) -> Remedy:
@@ -141,8 +151,13 @@ def _pin(member: Member, judgement: Judgement, form: str) -> Remedy:
     if not compatible(member.specifier, good):
         text = f"only {name}{good} runs{known}, and {_asked(member.requirement)} forbids it"
         return Remedy(kind=RemedyKind.ADVICE, text=f"{text}: lower the bound, or do without it")
-    bound = f"{name}{good}" if member.requirement.origin else f"{name}{good}; {_marker(member)}"
-    return Remedy(kind=RemedyKind.PIN, text=f"add `{bound}`{known}", install=(bound,))
+    # A table has one entry for a name, and conda no markers: the range itself becomes narrower.
+    if member.requirement.origin or " = " in member.requirement.text:
+        bound, text = f"{name}{good}", f"narrow it by `{good}`{known}"
+    else:
+        bound = f"{name}{good}; {_marker(member)}"
+        text = f"add `{bound}`{known}"
+    return Remedy(kind=RemedyKind.PIN, text=text, install=(bound,))
 
 
 def _marker(member: Member) -> str:

@@ -12,7 +12,7 @@ from legacy_doctor.report.layout import Line, Page, Span, line, paragraph
 from legacy_doctor.report.text import STYLES, commands, counted, shortened
 
 
-def lines(gate: Gate, page: Page, *, verbose: bool = False) -> list[Line]:
+def lines(gate: Gate, page: Page, *, verbose: bool = False, offer_fix: bool = True) -> list[Line]:
     """Return the judgement as lines; notes and what was passed over only where `verbose`."""
     shown = [item for item in gate.findings if verbose or item.severity is not Severity.INFO]
     result: list[Line] = []
@@ -25,7 +25,7 @@ def lines(gate: Gate, page: Page, *, verbose: bool = False) -> list[Line]:
         result.append(line())
     result += _summary(gate, page)
     fixable = [item.location.path for item in shown if item.location and _is_fixable(item)]
-    if fixable:
+    if fixable and offer_fix:
         words = " ".join(map(shlex.quote, dict.fromkeys(fixable)))
         cpu = f" --cpu {shlex.quote(gate.target_name)}" if gate.what_if else ""
         result += commands("Fix:", [f"legacy-doctor requirements {words}{cpu} --fix"])
