@@ -25,7 +25,7 @@ def uv(source: Source, found: Found) -> None:
     rows = tables(source, "package")
     asked = _asked(rows)
     for row in rows:
-        place = _table(row.get("source"))
+        place = row.table("source")
         if not place.keys() & {"virtual", "editable", "directory"}:
             resolution = _either(row.get("resolution-markers"))
             edges = asked.get((row.text("name"), None), []) + asked.get(_key(row), [])
@@ -53,14 +53,14 @@ def _asked(rows: Iterable[Table]) -> dict[tuple[str, str | None], list[Any]]:
 def _edges(row: Table) -> Iterator[dict[str, Any]]:
     yield from row.tables("dependencies")
     for key in ("optional-dependencies", "dev-dependencies"):
-        for items in _table(row.get(key)).values():
+        for items in row.table(key).values():
             yield from (item for item in items if isinstance(item, dict))
 
 
 def poetry(source: Source, found: Found) -> None:
     """Read `poetry.lock`, written by poetry 1.2 or later. Projects on this disk are left out."""
     for row in tables(source, "package"):
-        place = _table(row.get("source"))
+        place = row.table("source")
         kind = place.get("type", "legacy")
         if kind != "directory":
             origin = "" if kind == "legacy" else _first(place, "url")
@@ -93,8 +93,8 @@ def pdm(source: Source, found: Found) -> None:
 def pylock(source: Source, found: Found) -> None:
     """Read `pylock.toml` (PEP 751). Directories are left out."""
     for row in tables(source, "packages"):
-        if row.get("directory") is None:
-            place = {**_table(row.get("archive")), **_table(row.get("vcs"))}
+        if not row.table("directory"):
+            place = {**row.table("archive"), **row.table("vcs")}
             _lock(
                 row, found, marker=_either([row.get("marker")]), origin=_first(place, "url", "path")
             )
@@ -117,10 +117,6 @@ def _lock(row: Table, found: Found, *, marker: str, origin: str) -> None:
             text=f"{name} {version}".strip(),
         )
     )
-
-
-def _table(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _first(table: Mapping[str, Any], *keys: str) -> str:

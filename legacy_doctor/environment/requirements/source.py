@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import codecs
-import re
-from bisect import bisect_right
-from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from legacy_doctor.errors import DoctorError
 from legacy_doctor.model import Location, Requirement
 
-_NEWLINE: Final = re.compile(r"[\n\r]")
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16: its mark begins with the other's
@@ -32,20 +28,28 @@ class Source:
     """A text under the name that messages call it by; CRLF is read as LF, like in an editor."""
 
     def __init__(self, text: str, path: str, file: Path | None = None) -> None:
-        self.text = text.replace("\r\n", "\n")
+        self.text = text.replace("\r\n", "\n") if "\r" in text else text
+        self._returns = "\r" in self.text
+        self._last = (0, 1)
         self.path = path
         """What messages call it."""
         self.file = Path(path) if file is None else file
         """Where it lies: what it includes is looked for beside it."""
 
-    @cached_property
-    def _starts(self) -> list[int]:
-        return [0, *(match.end() for match in _NEWLINE.finditer(self.text))]
-
     def place(self, offset: int) -> Location:
-        """Return line and column of an offset. Lines end with LF or CR."""
-        line = bisect_right(self._starts, offset)
-        return Location(self.path, line, offset - self._starts[line - 1] + 1)
+        """Return line and column of an offset. Lines end with LF or CR.
+
+        Counting from the last place that was asked for, because a lock file has megabytes, and
+        readers ask in its order.
+        """
+        last, line = self._last if self._last[0] <= offset else (0, 1)
+        line += self.text.count("\n", last, offset)
+        start = self.text.rfind("\n", 0, offset)
+        if self._returns:
+            line += self.text.count("\r", last, offset)
+            start = max(start, self.text.rfind("\r", 0, offset))
+        self._last = (offset, line)
+        return Location(self.path, line, offset - start)
 
 
 class Found:

@@ -17,32 +17,16 @@ from legacy_doctor.environment.requirements import toml
 from legacy_doctor.environment.requirements.source import RequirementsError, Source
 from legacy_doctor.model import Location
 
-_IRREGULAR: Final = re.compile(
-    r"""
-    ^(?!
-        \n | \Z
-      | \#[^\n\r]*$                                                       # a comment
-      | \[\[?(?!(?:true|false|inf|nan)\])[A-Za-z][\w-]*
-        (?:\.(?:[\w-]+|"[^"\\\n]*"))*\]\]?$                              # a header
-      | [A-Za-z][\w-]*[ ]=[ ](?:\[|\[[^\n\r]*\]|\{[^\n\r]*\}|[^\[{\s][^\n\r]*)$  # a pair
-      | [ \t]+(?:"(?:[^"\\\n\r]|\\.)*"|'[^'\n\r]*'|\{[^\n\r]*\}),?$     # an item of a list
-      | \]$                                                               # its end
-    )
-    """,
-    re.MULTILINE | re.VERBOSE | re.ASCII,
-)
-_LONG: Final = re.compile("\"\"\"|'''")
-_HEADER: Final = re.compile(r"^\[.*$", re.MULTILINE)
-_PAIR: Final = re.compile(
-    r"^([\w-]+) = (\[\n(?:[ \t][^\n]*\n)*\]|[^\n]*)$", re.MULTILINE | re.ASCII
-)
+_PART: Final = r'(?:[\w-]+|"[^"\\.]*")'
+_HEADER: Final = re.compile(rf"\[\[?{_PART}(?:\.{_PART})*\]\]?", re.ASCII)
+_PAIR: Final = re.compile(rf"({_PART}) = (?:\[|\[.*\]|\{{.*\}}|[^\[{{\s].*)", re.ASCII)
+"""A key, and its value or the bracket that opens it."""
+_ITEM: Final = re.compile(r"""[ \t]+(?:"(?:[^"\\]|\\.)*"|'[^']*'|\{.*\}),?""")
+_LONG: Final = ('"""', "'''")
 _SIMPLE: Final = re.compile(r'"([^"\\]*)"')
-_QUOTED: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"')
-_TO_JSON: Final = re.compile(
-    rf"({_QUOTED.pattern})|([A-Za-z][\w-]*) = |,\s*(?=\])",  # a key; a comma that JSON forbids
-    re.ASCII,
-)
-_BELOW: Final = re.compile(r"\[([A-Za-z][\w-]*)\.([\w-]+)\]\n", re.ASCII)
+_OUTSIDE: Final = re.compile(r'("(?:[^"\\]|\\.)*")|[^"]+')
+_KEY: Final = re.compile(r"([\w-]+) = ", re.ASCII)
+_COMMA: Final = re.compile(r",\s*\]")
 
 
 class Table:
@@ -56,29 +40,41 @@ class Table:
         self,
         source: Source,
         path: tuple[str, int],
-        literals: Mapping[str, tuple[str, int]],
+        spans: Mapping[str, tuple[int, int]],
         values: Mapping[str, Any] | None = None,
     ) -> None:
         self._source = source
         self._path = path
-        self._literals = literals
+        self._spans = spans
         self._values = values
 
     def get(self, key: str) -> Any:
         """Return the value, or None where the table does not have the key."""
         if self._values is not None:
             return self._values.get(key)
-        found = self._literals.get(key)
-        if found is None:
-            return None
-        literal = found[0]
+        span = self._spans.get(key)
+        return None if span is None else self._value(key, self._source.text[slice(*span)])
+
+    def _value(self, key: str, literal: str) -> Any:
         simple = _SIMPLE.fullmatch(literal)
         if simple:
             return simple[1]
-        if _BELOW.match(literal):
-            pairs = _PAIR.finditer(literal)
-            return {pair[1]: self._decoded((key, pair[1]), pair[2]) for pair in pairs}
-        return self._decoded((key,), literal)
+        try:
+            return _decoded(literal)
+        except RequirementsError:  # no TOML, or a value that goes on where the tools end it
+            value = toml.get(toml.values(self._source), (*self._path, *key.split(".")))
+            if value is None:
+                raise
+            return value
+
+    def table(self, key: str) -> dict[str, Any]:
+        """Return a table below this one, written inline or with a header; else an empty one."""
+        value = self.get(key)
+        if value is None and self._values is None:
+            below = f"{key}."
+            names = [name for name in self._spans if name.startswith(below)]
+            return {name[len(below) :]: self.get(name) for name in names}
+        return value if isinstance(value, dict) else {}
 
     def text(self, key: str) -> str:
         """Return the value where it is a text, else an empty one."""
@@ -93,21 +89,11 @@ class Table:
 
     def place(self, key: str) -> Location:
         """Return where the content of a text begins; the first line where there is none."""
-        found = self._literals.get(key)
-        if found is None:
+        span = self._spans.get(key)
+        if span is None:
             return Location(self._source.path)
-        literal, offset = found
-        start = toml.inside(literal, 0) if literal[0] in "\"'" else 0
-        return self._source.place(offset + start)
-
-    def _decoded(self, keys: tuple[str, ...], literal: str) -> Any:
-        try:
-            return _decoded(literal)
-        except RequirementsError:  # no TOML, or a value that goes on where the tools end it
-            value = toml.get(toml.values(self._source), (*self._path, *keys))
-            if value is None:
-                raise
-            return value
+        literal = self._source.text[slice(*span)]
+        return self._source.place(span[0] + (toml.inside(literal, 0) if literal[0] in "\"'" else 0))
 
 
 def tables(source: Source, name: str) -> list[Table]:
@@ -115,40 +101,86 @@ def tables(source: Source, name: str) -> list[Table]:
 
     A file in the regular form is not proven to be TOML all through.
     """
-    if is_regular(source.text, name):
-        return list(_found(source, name))
-    return list(_parsed(source, name))
+    found = scanned(source.text, name)
+    if found is None:
+        return list(_parsed(source, name))
+    return [Table(source, (name, index), spans) for index, spans in enumerate(found)]
 
 
-def is_regular(text: str, name: str) -> bool:
-    """Tell whether every line has a form in which it alone says what it is."""
-    return (
-        f"\n[[{name}]]\n" in text
-        and not _LONG.search(text)
-        and not _IRREGULAR.search(text)
-        and not re.search(rf"^{name} =", text, re.MULTILINE)
-    )
+def scanned(text: str, name: str) -> list[dict[str, tuple[int, int]]] | None:
+    """Return where the values of each table `[[name]]` stand, those below it by `table.key`.
+
+    None where a line has another form than those of the tools: only then could a line mean
+    something else than what it looks like.
+    """
+    if "\r" in text or any(quotes in text for quotes in _LONG):
+        return None
+    scan = _Scan(text, name)
+    return scan.tables if scan.run() else None
 
 
-def _found(source: Source, name: str) -> Iterator[Table]:
-    text = source.text
-    first, below = f"[[{name}]]", f"[{name}."
-    literals: dict[str, tuple[str, int]] | None = None
-    index = 0
-    headers = list(_HEADER.finditer(text))
-    ends = [match.start() for match in headers[1:]] + [len(text)]
-    for header, end in zip(headers, ends, strict=True):
-        if header[0] == first:
-            if literals is not None:
-                yield Table(source, (name, index), literals)
-                index += 1
-            pairs = _PAIR.finditer(text, header.end(), end)
-            literals = {pair[1]: (pair[2], pair.start(2)) for pair in pairs}
-        elif literals is not None and header[0].startswith(below):
-            key = header[0][len(below) : -1]
-            literals[key] = (text[header.start() : end], header.start())
-    if literals is not None:
-        yield Table(source, (name, index), literals)
+class _Scan:
+    """A walk over a text, line by line, over a list of tables in one step."""
+
+    def __init__(self, text: str, name: str) -> None:
+        self.tables: list[dict[str, tuple[int, int]]] = []
+        self._text = text if text.endswith("\n") else f"{text}\n"
+        self._name = name
+        self._prefix: str | None = None
+        """What precedes the keys of the current table; None where nobody asks for them."""
+        self._root = True
+        self._at = 0
+
+    def run(self) -> bool:
+        """Walk to the end; False as soon as a line has none of the forms."""
+        while self._at < len(self._text):
+            start, end = self._at, self._text.index("\n", self._at)
+            self._at = end + 1
+            first = self._text[start]
+            if first == "[":
+                regular = self._header(self._text[start:end])
+            else:
+                regular = first in "\n#" or self._pair(start, end)
+            if not regular:
+                return False
+        return True
+
+    def _header(self, line: str) -> bool:
+        self._root = False
+        self._prefix = None
+        if line == f"[[{self._name}]]":
+            self.tables.append({})
+            self._prefix = ""
+        elif line.startswith(f"[{self._name}.") and line.count(".") == 1:
+            self._prefix = f"{line[len(self._name) + 2 : -1]}."
+        return _HEADER.fullmatch(line) is not None
+
+    def _pair(self, start: int, end: int) -> bool:
+        match = _PAIR.fullmatch(self._text, start, end)
+        if match is None:
+            return False
+        key, value = match[1].strip('"'), match.end(1) + len(" = ")
+        if self._root and key == self._name:
+            return False
+        if end == value + 1 and self._text[value] == "[":
+            end = self._text.find("\n]\n", value)
+            if end < 0 or not self._items(value + 1, end):
+                return False
+            end += len("\n]")
+            self._at = end + 1
+        if self._prefix is not None and self.tables:
+            self.tables[-1][self._prefix + key] = (value, end)
+        return True
+
+    def _items(self, start: int, end: int) -> bool:
+        """Tell whether each line of a list is an item of its own."""
+        count = self._text.count
+        lines = count("\n", start, end)
+        tables = count("\n    { ", start, end)
+        if lines == tables == count(" },\n", start, end + 1):  # most are such
+            return True
+        items = self._text[start + 1 : end].split("\n") if lines else []
+        return all(map(_ITEM.fullmatch, items))
 
 
 def _parsed(source: Source, name: str) -> Iterator[Table]:
@@ -157,17 +189,13 @@ def _parsed(source: Source, name: str) -> Iterator[Table]:
     for index, row in enumerate(rows if isinstance(rows, list) else ()):
         if isinstance(row, dict):
             spans = {key: document.spans.get((name, index, key)) for key in row}
-            literals = {
-                key: (source.text[span.start : span.end], span.start)
-                for key, span in spans.items()
-                if span is not None
-            }
             told = {
                 key: value
                 for key, value in row.items()
-                if key in literals or not isinstance(value, list)
+                if spans[key] is not None or not isinstance(value, list)
             }
-            yield Table(source, (name, index), literals, told)
+            written = {key: (span.start, span.end) for key, span in spans.items() if span}
+            yield Table(source, (name, index), written, told)
 
 
 @lru_cache(maxsize=4096)
@@ -175,22 +203,28 @@ def _decoded(literal: str) -> Any:
     """Return the value of a literal; raises `RequirementsError` where it is none.
 
     The `json` module is faster than any TOML parser in Python, and what is JSON after the keys
-    were put into quotes means the same in both.
+    were put into quotes means the same in both. Literal strings (`'...'`) and comments are none.
     """
     import json
 
-    if "'" not in _QUOTED.sub("", literal):
-        try:
-            return json.loads(_TO_JSON.sub(_json, literal), parse_constant=_refused)
-        except (ValueError, RecursionError):
-            pass
-    return toml.values(Source(f"v = {literal}", "value"))["v"]
+    try:
+        return json.loads(_jsonlike(literal), parse_constant=_refused)
+    except (ValueError, RecursionError):
+        return toml.values(Source(f"v = {literal}", "value"))["v"]
 
 
-def _json(match: re.Match[str]) -> str:
-    if match[1]:
-        return match[1]
-    return f'"{match[2]}": ' if match[2] else ""
+def _jsonlike(literal: str) -> str:
+    if "\\" in literal:
+        return _OUTSIDE.sub(lambda match: match[1] or _bare(match[0]), literal)
+    pieces = literal.split('"')
+    pieces[::2] = map(_bare, pieces[::2])
+    return '"'.join(pieces)
+
+
+@lru_cache(maxsize=1024)
+def _bare(piece: str) -> str:
+    """Put the keys of what stands outside strings into quotes; leave out commas JSON forbids."""
+    return _COMMA.sub("]", _KEY.sub(r'"\1": ', piece))
 
 
 def _refused(word: str) -> None:
