@@ -89,10 +89,8 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
     `pip freeze` on standard input. Without FILE, those of the working folder are read. A locked
     version is judged as it is, a range by what it admits. Nothing is installed or run.
     """
-    if cpu_name is not None and level is not None:
-        raise click.UsageError("--cpu and --level exclude each other")
     settings = config.find(Path.cwd())
-    name = cpu_name or level or settings.target_cpu
+    name = _named(cpu_name, level) or settings.target_cpu
     found = [_read(file) for file in files or _known(Path.cwd())]
     found += [requirements.read(path, kind="constraints") for path in constraints]
     chosen = pinsets or settings.pinsets
@@ -175,6 +173,12 @@ def deliver(  # noqa: PLR0913  what and how
             color=color,
         )
     return 1 if gate.failed else 0
+
+
+def _named(cpu_name: str | None, level: str | None) -> str | None:
+    if cpu_name is not None and level is not None:
+        raise click.UsageError("--cpu and --level exclude each other")
+    return cpu_name or level
 
 
 def _cpu(name: str | None) -> Cpu:

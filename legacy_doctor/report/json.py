@@ -19,6 +19,8 @@ from legacy_doctor.model import (
     Finding,
     Frame,
     Interpreter,
+    Judgement,
+    Location,
     Patient,
     Pin,
     PinSet,
@@ -63,9 +65,9 @@ def report(value: Report) -> dict[str, Any]:
     }
 
 
-def status(value: Report) -> str:
+def status(value: Judgement) -> str:
     """Return `nothing-to-examine` (exit code 2), `findings` (1) or `healthy` (0)."""
-    if value.empty:
+    if isinstance(value, Report) and value.empty:
         return "nothing-to-examine"
     return "findings" if value.failed else "healthy"
 
@@ -147,7 +149,13 @@ def finding(value: Finding) -> dict[str, Any]:
             "uninstall": list(value.remedy.uninstall),
             "commands": list(value.remedy.commands),
         },
+        "location": None if value.location is None else location(value.location),
     }
+
+
+def location(value: Location) -> dict[str, Any]:
+    """Return a place in a file; lines and columns count from 1, columns in characters."""
+    return value._asdict()
 
 
 def evidence(value: Evidence) -> dict[str, Any]:

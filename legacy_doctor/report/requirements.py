@@ -86,7 +86,7 @@ def _relocking(findings: Iterable[Finding]) -> tuple[str, ...]:
 def body(gate: Gate) -> dict[str, Any]:
     """Return the body of `requirements` for a program."""
     return {
-        "status": "findings" if gate.failed else "healthy",
+        "status": json.status(gate),
         "what_if": gate.what_if,
         "cpu": json.cpu(gate.cpu),
         "pinsets": [json.pinset_header(item) for item in gate.pinsets],
@@ -96,19 +96,13 @@ def body(gate: Gate) -> dict[str, Any]:
                 "format": file.format,
                 "requirements": len(file.requirements),
                 "problems": [
-                    {"location": place._asdict(), "problem": problem}
+                    {"location": json.location(place), "problem": problem}
                     for place, problem in file.problems
                 ],
             }
             for file in gate.files
         ],
-        "findings": [
-            {
-                **json.finding(item),
-                "location": None if item.location is None else item.location._asdict(),
-            }
-            for item in gate.findings
-        ],
+        "findings": [json.finding(item) for item in gate.findings],
         "summary": {
             **{f"{item.value}s": gate.count(item) for item in Severity},
             "ignored": gate.ignored,
