@@ -56,6 +56,8 @@ def _loaded(*arguments: str, cwd: Path) -> dict[str, list[str]]:
         ["check", "--format", "json"],
         ["check", "--color"],
         ["check", "--probe", "none"],
+        ["requirements", str(ROOT / "pyproject.toml"), "--cpu", "phenom-ii"],
+        ["requirements", str(ROOT / "pyproject.toml"), "--cpu", "phenom-ii", "--diff"],
         ["probe", "numpy", "--no-cache"],
         ["run", sys.executable, "-c", "pass"],
         ["explain", "numpy", "--cpu", "nehalem"],
