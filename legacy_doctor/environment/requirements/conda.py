@@ -41,11 +41,8 @@ _OPEN: Final = re.compile(r"|(?:[<>!]|==).*[^*\s]")
 _NOT_UNDERSTOOD: Final = "this YAML is not understood; write one plain text a line"
 _NAMES: Final = {
     "faiss": "faiss-cpu",
-    "faiss-cpu": "faiss-cpu",
-    "libopencv": "opencv-python",
     "matplotlib-base": "matplotlib",
     "msgpack-python": "msgpack",
-    "numpy-base": "numpy",
     "opencv": "opencv-python",
     "py-opencv": "opencv-python",
     "py-xgboost": "xgboost",
@@ -54,7 +51,6 @@ _NAMES: Final = {
     "pytorch": "torch",
     "pytorch-cpu": "torch",
     "pytorch-gpu": "torch",
-    "tensorflow-base": "tensorflow",
 }
 """What conda-forge or Anaconda call otherwise than PyPI does."""
 
@@ -104,7 +100,8 @@ def _items(source: Source, found: Found) -> Iterator[_Item]:
         elif line and not line[0].isspace():
             inside = False
         elif line and inside:
-            found.problem(source.place(offset), line.strip(), _NOT_UNDERSTOOD)
+            text = line.strip()
+            found.problem(source.place(offset + line.index(text)), text, _NOT_UNDERSTOOD)
         offset += len(raw) + 1
 
 

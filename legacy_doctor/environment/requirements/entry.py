@@ -16,22 +16,30 @@ NAMED: Final = re.compile(NAME)
 _NUMBER: Final = r"\d+(?:\.\d+)*"
 _SUFFIX: Final = r"(?:(?:a|b|rc)\d+)?(?:\.post\d+)?(?:\.dev\d+)?"
 _CLAUSE: Final = (
-    rf"(?:(?:==|!=)\s*{_NUMBER}(?:\.\*|{_SUFFIX}(?:\+[a-z0-9]+(?:\.[a-z0-9]+)*)?)"
-    rf"|(?:<=|>=|<|>)\s*{_NUMBER}{_SUFFIX}|~=\s*\d+(?:\.\d+)+{_SUFFIX})"
+    rf"(?:(?:==|!=)[ \t]*{_NUMBER}(?:\.\*|{_SUFFIX}(?:\+[a-z0-9]+(?:\.[a-z0-9]+)*)?)"
+    rf"|(?:<=|>=|<|>)[ \t]*{_NUMBER}{_SUFFIX}|~=[ \t]*\d+(?:\.\d+)+{_SUFFIX})"
 )
 _HEAD: Final = re.compile(rf"(?P<name>{NAME})[ \t]*(?:\[(?P<extras>[^\]]*)\][ \t]*)?", re.ASCII)
-_PLAIN: Final = re.compile(rf"{_CLAUSE}(?:\s*,\s*{_CLAUSE})*", re.ASCII)
-_EXTRAS: Final = re.compile(rf"\s*{NAME}(?:\s*,\s*{NAME})*\s*", re.ASCII)
+_PLAIN: Final = re.compile(rf"{_CLAUSE}(?:[ \t]*,[ \t]*{_CLAUSE})*", re.ASCII)
+_EXTRAS: Final = re.compile(rf"[ \t]*{NAME}(?:[ \t]*,[ \t]*{NAME})*[ \t]*", re.ASCII)
 _EXACT: Final = re.compile(r"={2,3}([^,*]+)")
 _SPACE: Final = re.compile(r"\s+")
 _SEPARATORS: Final = re.compile(r"[-_.]+")
-_SCHEME: Final = re.compile(r"(?:[a-z][a-z0-9]*\+)?[a-z][a-z0-9]*:(?!$)", re.IGNORECASE)
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*://|file:|[a-z]:[\\/]", re.IGNORECASE)
+_PATH: Final = re.compile(r"[^\s<>=!~;@\[\]]+(?:\[[^\]]*\])?")
 _EGG: Final = re.compile(rf"[#&]egg=(?P<name>{NAME})(?:\[(?P<extras>[^\]]*)\])?")
 _MARKER: Final = re.compile(r"(?:\s+;|;\s+)\s*(?P<marker>.*)$", re.DOTALL)
-_ARCHIVE: Final = re.compile(
-    rf"(?:^|[/\\])(?P<name>{NAME})-(?P<version>\d[^-/\\]*?)"
-    r"(?:-[^/\\]*\.whl|\.tar\.(?:gz|bz2|xz)|\.tgz|\.zip)(?=[?#]|$)"
+_ARCHIVES: Final = (
+    re.compile(
+        r"(?:^\s*|[/\\])(?P<name>[A-Za-z0-9][A-Za-z0-9._]*)-(?P<version>\d[^-/\\]*)"
+        r"-[^/\\]*\.whl(?=[?#\[]|\s*$)"
+    ),
+    re.compile(
+        rf"(?:^\s*|[/\\])(?P<name>{NAME})-(?P<version>\d[^-/\\]*?)"
+        r"(?:\.tar\.(?:gz|bz2|xz)|\.tgz|\.zip)(?=[?#\[]|\s*$)"
+    ),
 )
+"""File names of wheels, in which no name has a hyphen, and of source archives."""
 
 
 class Entry(NamedTuple):
@@ -126,7 +134,8 @@ def is_direct(text: str) -> bool:
     if _SCHEME.match(bare) or bare.startswith((".", "/", "~")):
         return True
     address = _MARKER.sub("", bare)
-    return "@" not in address and bool("/" in address or archive(address))
+    pathlike = _PATH.fullmatch(address) is not None
+    return pathlike and ("/" in address or archive(address) is not None)
 
 
 def direct(text: str) -> Entry | None:
@@ -136,7 +145,7 @@ def direct(text: str) -> Entry | None:
     """
     tail = _MARKER.search(text)
     address = (text[: tail.start()] if tail else text).rstrip()
-    marker = tail["marker"].strip() if tail else ""
+    marker = _checked(tail["marker"].strip()) if tail else ""
     egg, file = _EGG.search(address), archive(address)
     origin = address.strip()
     if egg:
@@ -149,6 +158,16 @@ def direct(text: str) -> Entry | None:
     if "://" in origin and not origin.startswith("file:"):
         raise EntryError("does not tell its name; write `name @ address`")
     return None
+
+
+def _checked(marker: str) -> str:
+    from packaging.markers import InvalidMarker, Marker
+
+    try:
+        Marker(marker)
+    except (InvalidMarker, RecursionError) as error:
+        raise EntryError(_reason(error)) from error
+    return marker
 
 
 def extras_of(value: object) -> frozenset[str]:
@@ -182,7 +201,7 @@ def archive(address: str) -> Archive | None:
     """
     from urllib.parse import unquote
 
-    match = _ARCHIVE.search(address)
+    match = _ARCHIVES[0].search(address) or _ARCHIVES[1].search(address)
     if match is None:
         return None
     return Archive(match["name"], unquote(match["version"]), match.start("name"))

@@ -69,13 +69,16 @@ def _items(document: Document, path: Path, found: Found) -> Iterator[tuple[str, 
 
 def _pipenv(constraint: str) -> list[str]:
     """Return the one specifier of a Pipfile's constraint; raises ValueError where it is none."""
-    from packaging.specifiers import SpecifierSet
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     bare = constraint.strip()
     if bare == "*":
         return [""]
     plain = f"=={bare}" if bare[:1].isdigit() else re.sub(r"\s+", "", bare)
-    SpecifierSet(plain)
+    try:
+        SpecifierSet(plain)
+    except InvalidSpecifier as error:
+        raise ValueError(f"no version constraint: {bare[:60]!r}") from error
     return [plain]
 
 

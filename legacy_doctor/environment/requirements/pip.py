@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sys
 from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +29,7 @@ from legacy_doctor.model import Location, RequirementKind
 _COMMENT: Final = re.compile(r"(^|\s+)#.*$")
 _VARIABLE: Final = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _OPTION: Final = re.compile(r"(?:^|\s)-")
-_INCLUDE: Final = re.compile(r"(?:-r|--requirement|-c|--constraint)(?:[ \t]*=?[ \t]*)(?=\S)")
+_INCLUDE: Final = re.compile(r"(?:-r|--requirement|-c|--constraint)(?:[ \t]*=?[ \t]*)")
 _EDITABLE: Final = re.compile(r"(?:-e|--editable)(?:[ \t]+|=|(?=\S))")
 _DEEPEST: Final = 50
 """Files that include one another; pip's own limit is Python's recursion limit."""
@@ -43,9 +44,10 @@ class Line(NamedTuple):
 
     def offset(self, index: int) -> int:
         """Return where in the source the character at `index` of the line stands."""
-        at = bisect_right(self.chunks, (index, len(self.text) + 2**62)) - 1
-        start, source = self.chunks[at]
-        return source + index - start
+        at = bisect_right(self.chunks, (index, sys.maxsize))
+        start, source = self.chunks[at - 1]
+        found = source + index - start
+        return found if at == len(self.chunks) else min(found, self.chunks[at][1])
 
 
 def lines(source: Source) -> Iterator[Line]:
@@ -158,15 +160,15 @@ class Reader:
         text = line.text.strip()
         try:
             target = shlex.split(line.text[include.end() :])[0]
-        except (ValueError, IndexError):
+            beside = os.path.join(os.path.split(source.file)[0], target)
+            key = os.path.realpath(beside)
+        except (ValueError, IndexError):  # ValueError: an open quote, a NUL
             self._found.problem(place, text, "names no file to read")
             return
         if "://" in target:
             self._found.problem(place, text, "not read, since nothing is fetched")
             return
-        beside = os.path.join(os.path.split(source.file)[0], target)
         constraint = text.startswith(("-c", "--constraint"))
-        key = os.path.realpath(beside)
         if key in self._open:
             self._found.problem(place, text, "includes a file that includes this one")
         elif (key, constraint) not in self._read:

@@ -69,7 +69,7 @@ def _specifier(text: str) -> str:
 
 
 def _clause(text: str) -> str:
-    from packaging.version import Version
+    from packaging.version import InvalidVersion, Version
 
     if _ANY.fullmatch(text):
         return ""
@@ -77,7 +77,10 @@ def _clause(text: str) -> str:
     if match is None:
         raise ValueError(f"no version constraint: {text[:60]!r}")
     operator = "==" if match["operator"] in {None, "="} else match["operator"]
-    version, wild = Version(match["version"]), match["wild"]
+    try:
+        version, wild = Version(match["version"]), match["wild"]
+    except InvalidVersion as error:
+        raise ValueError(f"no version constraint: {text[:60]!r}") from error
     if wild and ("~" in operator or "^" in operator or str(version) != version.base_version):
         raise ValueError(f"no version constraint: {text[:60]!r}")
     if operator in {"^", "~"} or (operator == "~=" and len(version.release) == 1):
