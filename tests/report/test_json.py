@@ -463,6 +463,7 @@ def test_a_whole_finding() -> None:
             "uninstall": [],
             "commands": [],
         },
+        "location": None,
     }
 
 
