@@ -713,6 +713,11 @@ class RequirementFile:
     problems: tuple[tuple[Location, str], ...] = ()
     """Entries that were passed over, each with the reason."""
 
+    @property
+    def is_lock(self) -> bool:
+        """True where a tool writes it and nobody edits it."""
+        return self.format.endswith("lock") or self.format == "freeze"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:

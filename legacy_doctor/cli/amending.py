@@ -17,9 +17,11 @@ from legacy_doctor.model import (
     Finding,
     Gate,
     Location,
+    Remedy,
     RemedyKind,
     Requirement,
     RequirementFile,
+    RequirementKind,
     Severity,
     canonical,
 )
@@ -87,26 +89,33 @@ def _bounds(
     path: str, findings: Iterable[Finding], places: dict[Location, Requirement]
 ) -> Iterator[Bound]:
     """Yield what is to be written into one file; the rest is told."""
-    told: set[Location] = set()
+    bounded: set[Location] = set()
+    told: dict[str, None] = {}
     for finding in findings:
         remedy, place = finding.remedy, finding.location
-        if remedy is None or place is None or place in told:
+        if remedy is None or place is None or place in bounded:
             continue
         requirement = places[place]
         if remedy.commands:
-            click.echo(f"{path}: a tool's own; run {' and '.join(remedy.commands)}", err=True)
-        elif remedy.install and _is_about(requirement, remedy.install[0], remedy.kind):
-            told.add(place)
+            told.setdefault(f"{path}: a tool's own; run {' and '.join(remedy.commands)}")
+        elif _is_written(requirement, remedy):
+            bounded.add(place)
             yield Bound(requirement, remedy.install[0])
         else:
-            where = f"{path}:{place.line}"
-            click.echo(f"{where}: {requirement.name} is left to you: {remedy.text}", err=True)
+            told.setdefault(
+                f"{path}:{place.line}: {requirement.name} is left to you: {remedy.text}"
+            )
+    for line in told:
+        click.echo(line, err=True)
 
 
-def _is_about(requirement: Requirement, wanted: str, kind: RemedyKind) -> bool:
-    """True where the remedy is about that very distribution, and not another in its stead."""
-    name = canonical(wanted.partition("[")[0]) if kind is RemedyKind.REPLACE else requirement.name
-    return name == requirement.name and kind in {RemedyKind.PIN, RemedyKind.REPLACE}
+def _is_written(requirement: Requirement, remedy: Remedy) -> bool:
+    """True where the remedy is about that very distribution, and a person wrote the file."""
+    if requirement.kind is RequirementKind.LOCKED or not remedy.install:
+        return False
+    if remedy.kind is RemedyKind.REPLACE:
+        return canonical(remedy.install[0].partition("[")[0]) == requirement.name
+    return remedy.kind is RemedyKind.PIN
 
 
 def _amendment(path: str, form: str, wanted: Sequence[Bound]) -> Amendment | None:
@@ -122,7 +131,8 @@ def _amendment(path: str, form: str, wanted: Sequence[Bound]) -> Amendment | Non
         raise DoctorError(f"{path}: cannot be read ({error.strerror or error})") from error
     command = bounds.compiled_by(before)
     if command is not None:
-        quoted = " ".join(f"--upgrade-package {shlex.quote(_plain(item))}" for item in wanted)
+        plain = dict.fromkeys(item.wanted.partition(";")[0].strip() for item in wanted)
+        quoted = " ".join(f"--upgrade-package {shlex.quote(item)}" for item in plain)
         raise UnwritableError(f"a tool's own; run {command} {quoted}")
     mark = "\ufeff" if before.startswith("\ufeff") else ""
     text = before.removeprefix(mark)
@@ -138,10 +148,6 @@ def _has_place(path: str, text: str, form: str, bound: Bound) -> bool:
         click.echo(f"{path}:{bound.requirement.location.line}: not written: {error}", err=True)
         return False
     return True
-
-
-def _plain(bound: Bound) -> str:
-    return bound.wanted.partition(";")[0].strip()
 
 
 def _prove(amendment: Amendment, form: str, gate: Gate, judge: Judge) -> None:

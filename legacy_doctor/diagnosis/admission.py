@@ -118,10 +118,10 @@ class _Bench:
         self._cpu = cpu
         self._knowledge = knowledge
         self._pins = claims.by_name(cpu, knowledge)
-        self._known = {
-            name: tuple(version for pin in pins for version in _versions(pin))
-            for name, pins in self._pins.items()
-        }
+        self._known: dict[str, list[Version]] = {name: [] for name in self._pins}
+        for pin in knowledge.pins:  # those about other CPUs know of versions, too
+            if pin.distribution in self._known:
+                self._known[pin.distribution] += _versions(pin)
 
         self._names = self._pins.keys() | set(_named_beside_pins(knowledge))
 
@@ -263,11 +263,13 @@ class _Bench:
         for check in _JOINT:
             for finding in check(patient, self._knowledge):
                 names = {canonical(name) for name in finding.subject.split(" + ")}
-                last = [item for item in members if item.requirement.name in names][-1]
-                finding = replace(finding, location=last.requirement.location)  # noqa: PLW2901
+                both = [item for item in members if item.requirement.name in names]
+                less = next((item for item in both if item.requirement.origin), both[-1])
+                place = both[-1].requirement.location
+                told = amendments.tempered(replace(finding, location=place), less)
                 if form in _ANY_OF:
-                    finding = amendments.at_most(Severity.WARNING, finding)  # noqa: PLW2901
-                yield finding, last
+                    told = amendments.at_most(Severity.WARNING, told)
+                yield told, both[-1]
 
     def _settled(
         self, finding: Finding, member: Member, beside: Sequence[RequirementFile]

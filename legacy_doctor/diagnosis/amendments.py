@@ -60,7 +60,7 @@ def told(finding: Finding, member: Member, judgement: Judgement | None, form: st
     finding = replace(finding, remedy=_remedy(finding, member, judgement, form))
     if finding.rule == "broken-pin" and not member.exact:
         finding = replace(finding, rule=ADMITS[0])
-    return _tempered(finding, member)
+    return tempered(finding, member)
 
 
 def _admitted(finding: Finding, member: Member, judgement: Judgement | None) -> Finding:
@@ -79,7 +79,7 @@ def _asked(requirement: Requirement) -> str:
     return " ".join(requirement.text.partition(";")[0].split()) or requirement.name
 
 
-def _tempered(finding: Finding, member: Member) -> Finding:
+def tempered(finding: Finding, member: Member) -> Finding:
     """Lower what is not certain: a newer version, a build of one's own, what conda built."""
     if member.older:
         message = f"{finding.message}; an installer takes a newer version unless told otherwise"
@@ -115,7 +115,8 @@ def _remedy(
             wanted = _with_extra(member.requirement, wanted)
             remedy = replace(remedy, text=f"ask for {wanted}{note}", install=(wanted,))
         else:
-            remedy = replace(remedy, text=f"ask for {wanted} instead of {name}{note}")
+            instead = f" instead of {name}" if remedy.uninstall else ""
+            remedy = replace(remedy, text=f"ask for {wanted}{instead}{note}")
     elif remedy.kind is RemedyKind.REMOVE:
         why = f"no wheel of {name} is known to work on this CPU: "
         unless = f"{why}leave it out, or build it from source there"

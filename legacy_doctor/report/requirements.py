@@ -24,7 +24,9 @@ def lines(gate: Gate, page: Page, *, verbose: bool = False, offer_fix: bool = Tr
     if result:
         result.append(line())
     result += _summary(gate, page)
-    fixable = [item.location.path for item in shown if item.location and _is_fixable(item)]
+    locks = {file.path for file in gate.files if file.is_lock}
+    places = [item.location for item in shown if item.location and _is_fixable(item)]
+    fixable = [place.path for place in places if place.path not in locks]
     if fixable and offer_fix:
         words = " ".join(map(shlex.quote, dict.fromkeys(fixable)))
         cpu = f" --cpu {shlex.quote(gate.target_name)}" if gate.what_if else ""
@@ -73,9 +75,8 @@ def _summary(gate: Gate, page: Page) -> Iterator[Line]:
 
 
 def _is_fixable(finding: Finding) -> bool:
-    """True where `--fix` may write the remedy; a lock file has commands of its own."""
-    remedy = finding.remedy
-    return remedy is not None and bool(remedy.install) and not remedy.commands
+    """True where `--fix` may write the remedy, if the file is no lock."""
+    return finding.remedy is not None and bool(finding.remedy.install)
 
 
 def _relocking(findings: Iterable[Finding]) -> tuple[str, ...]:

@@ -54,6 +54,8 @@ FILE = RequirementFile(
     problems=((Location("requirements.txt", 7, 2), "'?': no distribution name"),),
 )
 
+LOCK = RequirementFile(path="uv.lock", format="uv.lock")
+
 
 def gate(*findings: Finding, **changes: Any) -> Gate:
     facts: dict[str, Any] = {
@@ -85,7 +87,7 @@ def test_a_finding_starts_with_its_place() -> None:
 
 
 def test_a_lock_has_a_command_of_its_own_and_the_version_is_told() -> None:
-    shown = screen(gate(LOCKED))
+    shown = screen(gate(LOCKED, files=(FILE, LOCK)))
 
     assert shown.startswith("uv.lock:12:9: error: numpy 2.4.6 dies on import: SIGILL at pinsrq;")
     assert shown.endswith("\nLock:  uv lock --upgrade-package 'numpy<2.4'\n")
