@@ -18,7 +18,8 @@ from legacy_doctor.environment.requirements.source import RequirementsError, Sou
 from legacy_doctor.model import Location
 
 _PART: Final = r'(?:[\w-]+|"[^"\\.]*")'
-_HEADER: Final = re.compile(rf"\[\[?{_PART}(?:\.{_PART})*\]\]?", re.ASCII)
+_NAME: Final = rf"{_PART}(?:\.{_PART})*"
+_HEADER: Final = re.compile(rf"\[{_NAME}\]|\[\[{_NAME}\]\]", re.ASCII)
 _PAIR: Final = re.compile(rf"({_PART}) = (?:\[\[?|\[.*\]|\{{.*\}}|[^\[{{\s].*)", re.ASCII)
 """A key, and its value or the bracket that opens it."""
 _ITEM: Final = re.compile(r"""[ \t]+(?:"(?:[^"\\]|\\.)*"|'[^']*'|\{.*\}),?|\], \[""")
@@ -39,12 +40,10 @@ class Table:
     def __init__(
         self,
         source: Source,
-        path: tuple[str, int],
         spans: Mapping[str, tuple[int, int]],
         values: Mapping[str, Any] | None = None,
     ) -> None:
         self._source = source
-        self._path = path
         self._spans = spans
         self._values = values
 
@@ -55,19 +54,17 @@ class Table:
             return None
         if self._values is not None:
             return self._values.get(key)
-        return self._value(key, self._source.text[slice(*span)])
+        return self._read(self._source.text[slice(*span)])
 
-    def _value(self, key: str, literal: str) -> Any:
+    def _read(self, literal: str) -> Any:
         simple = _SIMPLE.fullmatch(literal)
         if simple:
             return simple[1]
         try:
             return _decoded(literal)
-        except RequirementsError:  # no TOML, or a value that goes on where the tools end it
-            value = toml.get(toml.values(self._source), (*self._path, *key.split(".")))
-            if value is None:
-                raise
-            return value
+        except RequirementsError:
+            toml.values(self._source)  # refuses the file with the line
+            raise
 
     def table(self, key: str) -> dict[str, Any]:
         """Return a table below this one, written inline or with a header; else an empty one."""
@@ -106,7 +103,7 @@ def tables(source: Source, name: str) -> list[Table]:
     found = scanned(source.text, name)
     if found is None:
         return list(_parsed(source, name))
-    return [Table(source, (name, index), spans) for index, spans in enumerate(found)]
+    return [Table(source, spans) for spans in found]
 
 
 def scanned(text: str, name: str) -> list[dict[str, tuple[int, int]]] | None:
@@ -194,7 +191,7 @@ def _parsed(source: Source, name: str) -> Iterator[Table]:
         if isinstance(row, dict):
             spans = {key: document.spans.get((name, index, key)) for key in row}
             written = {key: (span.start, span.end) for key, span in spans.items() if span}
-            yield Table(source, (name, index), written, row)
+            yield Table(source, written, row)
 
 
 @lru_cache(maxsize=4096)
@@ -207,7 +204,7 @@ def _decoded(literal: str) -> Any:
     import json
 
     try:
-        return json.loads(_jsonlike(literal), parse_constant=_refused)
+        return json.loads(_jsonlike(literal))
     except (ValueError, RecursionError):
         return toml.values(Source(f"v = {literal}", "value"))["v"]
 
@@ -224,7 +221,3 @@ def _jsonlike(literal: str) -> str:
 def _bare(piece: str) -> str:
     """Put the keys of what stands outside strings into quotes; leave out commas JSON forbids."""
     return _COMMA.sub("]", _KEY.sub(r'"\1": ', piece))
-
-
-def _refused(word: str) -> None:
-    raise ValueError(word)

@@ -105,6 +105,7 @@ def test_what_the_tools_write_is_read_the_fast_way(file: str, name: str) -> None
         "list = [\n    1,\n]",
         "list = [",
         "list = [ 1,",
+        "list = [ [1], # ]\n[2]]",
         "name = 'x'\r",
     ],
 )
