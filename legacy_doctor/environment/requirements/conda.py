@@ -36,7 +36,7 @@ _CLAUSE: Final = re.compile(
 )
 _BUILD: Final = re.compile(r"(?<=[\w.*])(?:=|[ ]+(?=[\w*]))[^=<>!~|,]*$")
 """What follows the version: `=py311_0`, or a blank and the build."""
-_OPEN: Final = re.compile(r"|(?:[<>!]|==).*[^*\s]")
+_OPEN: Final = re.compile(r"|(?:[<>!]|==)[^|]*[^*\s|]")
 """A version to which `,<2` may be added."""
 _NOT_UNDERSTOOD: Final = "this YAML is not understood; write one plain text a line"
 _NAMES: Final = {

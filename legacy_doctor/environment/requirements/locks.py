@@ -69,12 +69,12 @@ def poetry(source: Source, found: Found) -> None:
 
 def _grouped(row: Table) -> str:
     """Return the marker of a package of poetry's, which may have one for each group."""
-    markers = row.get("markers")
-    if isinstance(markers, dict):
+    markers = row.get("markers") or row.table("markers")
+    if isinstance(markers, dict) and markers:
         groups = row.get("groups")
         named = groups if isinstance(groups, list) else list(markers)
         return _either([markers.get(group, "") for group in named])
-    return _either([markers])
+    return _either([markers or ""])
 
 
 def pdm(source: Source, found: Found) -> None:

@@ -37,6 +37,7 @@ class _Reader:
         self._document = document
         self._found = found
         self._sources = _uv_sources(document)
+        self._misfits: set[Path] = set()
 
     def read(self) -> None:
         self._texts(("project", "dependencies"))
@@ -50,15 +51,21 @@ class _Reader:
         self._poetry()
 
     def _value(self, path: Path, kind: type) -> Any:
-        """Return the value at a path, or nothing of its kind, which may be a problem."""
-        value = self._document.get(path)
-        if value is None:
-            return kind()
-        if not isinstance(value, kind):
-            wanted = "a list" if kind is list else "a table"
-            self._problem(path, ".".join(map(str, path)), f"{wanted} belongs here")
-            return kind()
+        """Return the value at a path, or nothing of its kind; a wrong kind is a problem."""
+        for length in range(1, len(path) + 1):
+            wanted = kind if length == len(path) else dict
+            value = self._document.get(path[:length])
+            if value is None:
+                return kind()
+            if not isinstance(value, wanted):
+                self._misfit(path[:length], "a list" if wanted is list else "a table")
+                return kind()
         return value
+
+    def _misfit(self, path: Path, wanted: str) -> None:
+        if path not in self._misfits:
+            self._misfits.add(path)
+            self._problem(path, ".".join(map(str, path)), f"{wanted} belongs here")
 
     def _problem(self, path: Path, entry: object, why: str) -> None:
         self._found.problem(self._document.place(path), entry, why)

@@ -18,10 +18,11 @@ from legacy_doctor.environment.requirements.source import RequirementsError, Sou
 from legacy_doctor.model import Location
 
 _PART: Final = r'(?:[\w-]+|"[^"\\.]*")'
-_HEADER: Final = re.compile(rf"\[\[?{_PART}(?:\.{_PART})*\]\]?", re.ASCII)
-_PAIR: Final = re.compile(rf"({_PART}) = (?:\[|\[.*\]|\{{.*\}}|[^\[{{\s].*)", re.ASCII)
+_NAME: Final = rf"{_PART}(?:\.{_PART})*"
+_HEADER: Final = re.compile(rf"\[{_NAME}\]|\[\[{_NAME}\]\]", re.ASCII)
+_PAIR: Final = re.compile(rf"({_PART}) = (?:\[\[?|\[.*\]|\{{.*\}}|[^\[{{\s].*)", re.ASCII)
 """A key, and its value or the bracket that opens it."""
-_ITEM: Final = re.compile(r"""[ \t]+(?:"(?:[^"\\]|\\.)*"|'[^']*'|\{.*\}),?""")
+_ITEM: Final = re.compile(r"""[ \t]+(?:"(?:[^"\\]|\\.)*"|'[^']*'|\{.*\}),?|\], \[""")
 _LONG: Final = ('"""', "'''")
 _SIMPLE: Final = re.compile(r'"([^"\\]*)"')
 _OUTSIDE: Final = re.compile(r'("(?:[^"\\]|\\.)*")|[^"]+')
@@ -32,44 +33,42 @@ _COMMA: Final = re.compile(r",\s*\]")
 class Table:
     """One table: its values by key, and where a text among them begins.
 
-    A sub-table (`[package.source]`) is a value like one written inline; lists of sub-tables
-    (`[[packages.wheels]]`) are not told.
+    A pair is a key and its value on a line, or on several. What has a header of its own
+    (`[package.source]`) is a table below; lists of those (`[[packages.wheels]]`) are not told.
     """
 
     def __init__(
         self,
         source: Source,
-        path: tuple[str, int],
         spans: Mapping[str, tuple[int, int]],
         values: Mapping[str, Any] | None = None,
     ) -> None:
         self._source = source
-        self._path = path
         self._spans = spans
         self._values = values
 
     def get(self, key: str) -> Any:
-        """Return the value, or None where the table does not have the key."""
+        """Return the value of a pair, or None where the table does not have it."""
+        span = self._spans.get(key)
+        if span is None:
+            return None
         if self._values is not None:
             return self._values.get(key)
-        span = self._spans.get(key)
-        return None if span is None else self._value(key, self._source.text[slice(*span)])
+        return self._read(self._source.text[slice(*span)])
 
-    def _value(self, key: str, literal: str) -> Any:
+    def _read(self, literal: str) -> Any:
         simple = _SIMPLE.fullmatch(literal)
         if simple:
             return simple[1]
         try:
             return _decoded(literal)
-        except RequirementsError:  # no TOML, or a value that goes on where the tools end it
-            value = toml.get(toml.values(self._source), (*self._path, *key.split(".")))
-            if value is None:
-                raise
-            return value
+        except RequirementsError:
+            toml.values(self._source)  # refuses the file with the line
+            raise
 
     def table(self, key: str) -> dict[str, Any]:
         """Return a table below this one, written inline or with a header; else an empty one."""
-        value = self.get(key)
+        value = self.get(key) if self._values is None else self._values.get(key)
         if value is None and self._values is None:
             below = f"{key}."
             names = [name for name in self._spans if name.startswith(below)]
@@ -104,7 +103,7 @@ def tables(source: Source, name: str) -> list[Table]:
     found = scanned(source.text, name)
     if found is None:
         return list(_parsed(source, name))
-    return [Table(source, (name, index), spans) for index, spans in enumerate(found)]
+    return [Table(source, spans) for spans in found]
 
 
 def scanned(text: str, name: str) -> list[dict[str, tuple[int, int]]] | None:
@@ -162,11 +161,13 @@ class _Scan:
         key, value = match[1].strip('"'), match.end(1) + len(" = ")
         if self._root and key == self._name:
             return False
-        if end == value + 1 and self._text[value] == "[":
-            end = self._text.find("\n]\n", value)
-            if end < 0 or not self._items(value + 1, end):
+        opened = self._text[value:end]
+        if opened in {"[", "[["}:  # uv writes `conflicts` as a list of lists
+            closed = "\n" + "]" * len(opened)
+            start, end = end, self._text.find(f"{closed}\n", value)
+            if end < 0 or not self._items(start, end):
                 return False
-            end += len("\n]")
+            end += len(closed)
             self._at = end + 1
         if self._prefix is not None and self.tables:
             self.tables[-1][self._prefix + key] = (value, end)
@@ -189,13 +190,8 @@ def _parsed(source: Source, name: str) -> Iterator[Table]:
     for index, row in enumerate(rows if isinstance(rows, list) else ()):
         if isinstance(row, dict):
             spans = {key: document.spans.get((name, index, key)) for key in row}
-            told = {
-                key: value
-                for key, value in row.items()
-                if spans[key] is not None or not isinstance(value, list)
-            }
             written = {key: (span.start, span.end) for key, span in spans.items() if span}
-            yield Table(source, (name, index), written, told)
+            yield Table(source, written, row)
 
 
 @lru_cache(maxsize=4096)
@@ -208,7 +204,7 @@ def _decoded(literal: str) -> Any:
     import json
 
     try:
-        return json.loads(_jsonlike(literal), parse_constant=_refused)
+        return json.loads(_jsonlike(literal))
     except (ValueError, RecursionError):
         return toml.values(Source(f"v = {literal}", "value"))["v"]
 
@@ -225,7 +221,3 @@ def _jsonlike(literal: str) -> str:
 def _bare(piece: str) -> str:
     """Put the keys of what stands outside strings into quotes; leave out commas JSON forbids."""
     return _COMMA.sub("]", _KEY.sub(r'"\1": ', piece))
-
-
-def _refused(word: str) -> None:
-    raise ValueError(word)

@@ -26,7 +26,7 @@ _STRING: Final = re.compile(
     r"|'[^'\n]*'"
 )
 _SCALAR: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:[^\s,\]}#]*|[^\s,\]}#]+")
-_FOLD: Final = re.compile(r"\\[ \t]*\n\s*")
+_FOLD: Final = re.compile(r"\\[ \t]*\n[ \t\n]*")
 """A backslash at the end of a line takes the blanks behind it along."""
 _CHARACTER: Final = re.compile(
     rf"{_FOLD.pattern}|\\u[0-9A-Fa-f]{{4}}|\\U[0-9A-Fa-f]{{8}}|\\x[0-9A-Fa-f]{{2}}|\\.|[\s\S]"
