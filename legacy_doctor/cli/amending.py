@@ -12,7 +12,6 @@ import click
 
 from legacy_doctor.cli import output
 from legacy_doctor.environment import requirements
-from legacy_doctor.errors import DoctorError
 from legacy_doctor.model import (
     Finding,
     Gate,
@@ -123,12 +122,11 @@ def _amendment(path: str, form: str, wanted: Sequence[Bound]) -> Amendment | Non
         return None
     if os.path.islink(path):  # noqa: PTH114  as the others beside it
         raise UnwritableError(f"a symbolic link; name the file it leads to, {os.readlink(path)}")
+    content = files.read(Path(os.path.abspath(path)))[1] or b""
     try:
-        before = Path(path).read_bytes().decode("utf-8")
+        before = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise UnwritableError("not UTF-8") from error
-    except OSError as error:
-        raise DoctorError(f"{path}: cannot be read ({error.strerror or error})") from error
     command = bounds.compiled_by(before)
     if command is not None:
         plain = dict.fromkeys(item.wanted.partition(";")[0].strip() for item in wanted)

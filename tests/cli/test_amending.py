@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from legacy_doctor.cli import amending
 from legacy_doctor.cli.main import run
+from legacy_doctor.environment import requirements
+from legacy_doctor.model import Remedy, RemedyKind
 from tests.environment.requirements.corpus import FILES, FOLDER
+from tests.report.test_requirements import gate
+from tests.report.test_text import finding
 
 CPU = ("--cpu", "x86-64-v1")
 WRITTEN = {
@@ -81,3 +86,19 @@ def test_a_lock_whose_tool_is_unknown_is_left_to_its_owner(
         "pip-lock/pylock.toml:38: numpy is left to you: lock numpy<2.4 (2.3.5 is known to run)"
         in told
     )
+
+
+def test_what_would_not_help_is_not_written(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever a bound says: it is judged again before it is written."""
+    file = requirements.read(Path("layered/base.txt"))
+    before = Path("layered/base.txt").read_text()
+    place = file.requirements[0].location
+    useless = Remedy(kind=RemedyKind.PIN, text="add `numpy<9`", install=("numpy<9",))
+    sick = gate(finding(location=place, remedy=useless), files=(file,))
+
+    assert amending.amend(sick, lambda files: sick, None, write=True) == sick
+
+    assert capsys.readouterr().err == (
+        "layered/base.txt: not written: the bounds would not take effect; write them by hand\n"
+    )
+    assert Path("layered/base.txt").read_text() == before

@@ -400,3 +400,41 @@ def test_a_file_that_may_not_be_written_is_an_error(doctor: Doctor, tmp_path: Pa
     assert answer.code == 2
     assert answer.err.splitlines()[-1].startswith("error: ")
     assert (folder / "requirements.txt").read_text() == "numpy\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "code"),
+    [
+        pytest.param("polars>=1\n", "polars[rtcompat]>=1\n", 0, id="the same with an extra"),
+        pytest.param("polars==1.20\n", "polars[rtcompat]>=1.34\n", 0, id="and another version"),
+        pytest.param("lancedb\n", "lancedb\n", 1, id="another in its stead is left to you"),
+    ],
+)
+def test_fix_asks_for_what_runs_instead(
+    before: str, after: str, code: int, doctor: Doctor, tmp_path: Path
+) -> None:
+    put(tmp_path, requirements_txt=before)
+
+    assert doctor("requirements", "requirements.txt", "--level", "x86-64-v2", "--fix").code == code
+    assert (tmp_path / "requirements.txt").read_text() == after
+
+
+def test_files_are_fixed_beside_a_freeze(tmp_path: Path) -> None:
+    put(tmp_path, requirements_txt="numpy\n")
+
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "legacy_doctor", "requirements"),
+            *("-", "requirements.txt", *CPU, "--fix"),
+        ],
+        input="numpy==2.4.6\n",
+        capture_output=True,
+        text=True,
+        env={**clean(os.environ), "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("<stdin>: a tool's own; run python -m pip install 'numpy<2.4'\n")
+    assert (tmp_path / "requirements.txt").read_text() == f"numpy\n{MARKED}\n"

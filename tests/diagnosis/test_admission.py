@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from legacy_doctor.cpu import models
 from legacy_doctor.diagnosis import admission, rules
@@ -507,3 +509,36 @@ def test_what_the_shipped_pinsets_say_of_a_common_file() -> None:
 
     errors = [item for item in found if item.severity is Severity.ERROR]
     assert told(tuple(errors)) == [*ADMITTED, ("error", "no-working-wheel", "pyarrow")]
+
+
+OPERATOR = st.sampled_from(["<", "<=", "==", ">=", ">", "!=", "~=", "===", "", "?"])
+VERSION = st.sampled_from(["2.4", "2.3.5", "2.4.*", "1!1", "2.4rc1", "0", "99999", "x", ""])
+SPECIFIER = st.lists(st.builds(str.__add__, OPERATOR, VERSION), max_size=3).map(",".join)
+MARKER = st.sampled_from(
+    ["", "python_version < '3.11'", "sys_platform == 'win32'", "extra == 'x'", "?", "os_name >= ''"]
+)
+REQUIREMENT = st.builds(
+    lambda name, kind, line, **facts: Requirement(
+        name=name, kind=kind, location=Location("requirements.txt", line, 1), **facts
+    ),
+    st.sampled_from(["numpy", "polars", "polars-runtime-32", "requests"]),
+    st.sampled_from(RequirementKind),
+    st.integers(1, 3),
+    specifier=SPECIFIER | st.text(max_size=5),
+    version=st.none() | VERSION | st.text(max_size=5),
+    extras=st.frozensets(st.sampled_from(["rtcompat", "x"])),
+    marker=MARKER | st.text(max_size=10),
+    origin=st.sampled_from(["", "conda", "./here"]),
+)
+
+
+@given(
+    st.lists(REQUIREMENT, max_size=5),
+    st.sampled_from(["requirements", "uv.lock", "constraints", "conda-environment"]),
+)
+def test_no_file_is_too_strange(items: list[Requirement], form: str) -> None:
+    known = knowing(NUMPY, RUNS, *POLARS.pins)
+
+    for finding in judge(*items, known=known, form=form):
+        assert finding.location in {item.location for item in items}
+        assert finding.subject in {"numpy", "polars", "polars-runtime-32", "polars-runtime-compat"}
