@@ -135,7 +135,8 @@ class _Bench:
         """Yield what one file lets in."""
         there = [item for item in file.requirements if self._concerns(item)]
         wanted = [item for item in there if not _bounds(item)]
-        bounds = [item for item in (*there, *shared) if _bounds(item)]
+        bounds = [item for item in there if _bounds(item)]
+        bounds += [item for item in shared if self._concerns(item)]
         members = [member for item in wanted for member in self._members(item, wanted, bounds)]
         if file.format not in relocking.FORMATS:
             members += self._brought(members)
@@ -165,13 +166,14 @@ class _Bench:
             yield Member(item, _made(item.name, "0"))  # a removal or a conflict may name it
             return
         others = [other for other in (*wanted, *bounds) if other.name == item.name]
-        if any(_settles(other) for other in others):
-            return  # a constraint decides, and is judged itself
         # What stands at the same place is an alternative (`^1 || ^2`), and no further bound.
         beside = [other for other in others if other.location != item.location]
+        exact = (other.specifier.split(",") for other in beside if _settles(other))
+        settled = {part for parts in exact for part in parts if part.startswith("==")}
         for text in _bounded(item, beside):
             version = newest(text, self._known[item.name])
-            if version is not None:
+            # What a constraint settles is judged there.
+            if version is not None and settled.isdisjoint(text.split(",")):
                 yield from self._let_in(item, text, version)
 
     def _let_in(self, item: Requirement, specifier: str, version: Version) -> Iterator[Member]:

@@ -35,10 +35,10 @@ def load(path: Path) -> Table:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    return parse(content, path)
+    return decoded(content, path)
 
 
-def parse(content: bytes, path: Path) -> Table:
+def decoded(content: bytes, path: Path) -> Table:
     """Parse what a TOML file holds; raises `DataError` where it is no TOML."""
     try:
         return Table(tomllib.loads(content.decode()), str(path), "")

@@ -27,7 +27,7 @@ def read(path: Path, content: bytes | None = None) -> PinSet:
 
     Raises `DataError` with file, path and suggestion.
     """
-    table = document.load(path) if content is None else document.parse(content, path)
+    table = document.load(path) if content is None else document.decoded(content, path)
     if table.number("schema") != FORMAT:
         table.fail("schema", f"this legacy-doctor reads schema = {FORMAT}")
     target = table.table("target")

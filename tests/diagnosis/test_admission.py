@@ -135,6 +135,16 @@ NOTE = [("info", "admits-broken", "numpy")]
         ),
         pytest.param(["numpy", bound("numpy==2.3.5")], [], id="settled for the better"),
         pytest.param(
+            ["numpy", bound("numpy==2.3.5; sys_platform == 'win32'")],
+            ADMITTED,
+            id="settled for Windows only",
+        ),
+        pytest.param(
+            ["numpy", bound("numpy==2.3.5; python_version < '3.12'")],
+            ADMITTED,
+            id="settled for some Pythons only",
+        ),
+        pytest.param(
             [asked("numpy>=1.26", specifier="one or two")], [], id="a specifier nobody understands"
         ),
         pytest.param(
@@ -454,6 +464,13 @@ def test_constraints_files_bound_all_files_of_the_call() -> None:
 
     assert admission.judge(files, PHENOM, HERE) == ()
     assert told(admission.judge(files[:1], PHENOM, HERE)) == ADMITTED
+
+
+def test_a_constraints_file_for_windows_bounds_nothing_here() -> None:
+    windows = bound("numpy<2.4; sys_platform == 'win32'")
+    constraints = file(windows, form="constraints", path="constraints.txt")
+
+    assert told(admission.judge([file("numpy"), constraints], PHENOM, HERE)) == ADMITTED
 
 
 def lock(*items: str) -> RequirementFile:
