@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from typing import Final
 
@@ -27,6 +26,8 @@ def command(form: str, wanted: Sequence[str]) -> str | None:
     template = _COMMANDS.get(form)
     if template is None:
         return None
+    import shlex
+
     quoted = [shlex.quote(item) for item in wanted]
     each = " ".join(f"--upgrade-package {item}" for item in quoted)
     return template.format(each=each, all=" ".join(quoted))

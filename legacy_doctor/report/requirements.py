@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from legacy_doctor.model import Finding, Gate, Location, Severity
-from legacy_doctor.report import json
 from legacy_doctor.report.layout import Line, Page, Span, line, paragraph
 from legacy_doctor.report.text import STYLES, commands, counted, shortened
 
@@ -86,6 +85,8 @@ def _relocking(findings: Iterable[Finding]) -> tuple[str, ...]:
 
 def body(gate: Gate) -> dict[str, Any]:
     """Return the body of `requirements` for a program."""
+    from legacy_doctor.report import json  # the screen has no use for it, and is in a hurry
+
     return {
         "status": json.status(gate),
         "what_if": gate.what_if,
