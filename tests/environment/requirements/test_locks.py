@@ -318,10 +318,8 @@ def test_pipenv() -> None:
     ]
     assert found.requirements[0].location == Location("x", 4, 10)
     assert found.requirements[0].text == "Numpy ==1.26.4"
-    assert (found.requirements[1].marker, found.requirements[1].extras) == (
-        "os_name == 'nt'",
-        {"x"},
-    )
+    assert found.requirements[1].marker == "os_name == 'nt'"
+    assert found.requirements[1].extras == {"x"}
     assert found.problems == (
         (Location("x", 9, 10), "'a b': no package of pipenv's"),
         (Location("x", 9, 21), "'text': no package of pipenv's"),
