@@ -293,6 +293,13 @@ def test_what_holds_no_packages(text: str) -> None:
     assert of(text, "uv.lock").requirements == ()
 
 
+def test_a_version_without_end_is_passed_over() -> None:
+    found = of(f"[[package]]\nname = 'x'\nversion = '{'1' * 5000}'\n", "uv.lock")
+
+    assert found.requirements == ()
+    assert [why[-22:] for _, why in found.problems] == ["too long for a version"]
+
+
 PIPFILE_LOCK = """{
     "_meta": {"hash": {"sha256": "0"}, "sources": [{"name": "pypi"}]},
     "default": {
