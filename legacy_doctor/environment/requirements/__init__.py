@@ -18,6 +18,9 @@ def read(path: Path, name: str | None = None, *, kind: str | None = None) -> Req
     `RequirementFile.format`) where its name does not tell. What is not understood is among the
     `problems`; `RequirementsError` is raised where the file, or one that it includes, cannot be
     read at all, and `FormatError` where nobody knows its format.
+
+    Markers that a person wrote are PEP 508, or the entry is a problem; those of a lock file are
+    passed on as its tool wrote them.
     """
     called = str(path) if name is None else name
     source = load(path, called)

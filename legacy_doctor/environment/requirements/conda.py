@@ -20,7 +20,7 @@ _KEY: Final = re.compile(
     r"(?P<key>dependencies|'dependencies'|\"dependencies\")[ ]*:[ ]*(?P<rest>.*)$"
 )
 _ITEM: Final = re.compile(r"(?P<indent>[ ]*)-(?:[ ]+(?P<text>.*)|$)")
-_COMMENT: Final = re.compile(r"(?:^|[ \t]+)#.*$")
+_COMMENT: Final = re.compile(r"(?:^|(?<=[ \t]))#.*$")
 _QUOTED: Final = re.compile(r"""(["'])(?P<text>[^"'\\]*)\1""")
 _PIP: Final = re.compile(r"(?:pip|'pip'|\"pip\")[ ]*:$")
 _STRANGE: Final = re.compile(r"[\[\]{}&*!|%@`,>?:-](?=\s|$)|[\[{&!|%@`\"'>*]|.*:(?:\s|$)|-\s")
@@ -38,6 +38,8 @@ _BUILD: Final = re.compile(r"(?<=[\w.*])(?:=|[ ]+(?=[\w*]))[^=<>!~|,]*$")
 """What follows the version: `=py311_0`, or a blank and the build."""
 _OPEN: Final = re.compile(r"|(?:[<>!]|==)[^|]*[^*\s|]")
 """A version to which `,<2` may be added."""
+_LONGEST: Final = 500
+"""Characters of a package's line: blanks without end would take time without end."""
 _NOT_UNDERSTOOD: Final = "this YAML is not understood; write one plain text a line"
 _NAMES: Final = {
     "faiss": "faiss-cpu",
@@ -114,7 +116,7 @@ def _plain(item: _Item) -> _Item | None:
 
 
 def _conda(source: Source, item: _Item, found: Found) -> None:
-    match = _SPEC.fullmatch(item.text)
+    match = _SPEC.fullmatch(item.text) if len(item.text) < _LONGEST else None
     if match is None:
         found.problem(source.place(item.offset), item.text, "no package of conda's")
         return
@@ -126,7 +128,7 @@ def _conda(source: Source, item: _Item, found: Found) -> None:
     open_ended = match["fields"] is None and _OPEN.fullmatch(written)
     end = source.place(item.offset + match.end("version")) if open_ended else None
     for specifier in _specifiers(written):
-        found.requirements.append(
+        found.add(
             Requirement(
                 name=normalized(_NAMES.get(name, name)),
                 kind=RequirementKind.RANGE,

@@ -28,7 +28,7 @@ _SEPARATORS: Final = re.compile(r"[-_.]+")
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*://|file:|[a-z]:[\\/]", re.IGNORECASE)
 _PATH: Final = re.compile(r"[^\s<>=!~;@\[\]]+(?:\[[^\]]*\])?")
 _EGG: Final = re.compile(rf"[#&]egg=(?P<name>{NAME})(?:\[(?P<extras>[^\]]*)\])?")
-_MARKER: Final = re.compile(r"(?:\s+;|;\s+)\s*(?P<marker>.*)$", re.DOTALL)
+_MARKER: Final = re.compile(r"(?:(?<=\s);|;(?=\s))(?P<marker>.*)", re.DOTALL)
 _ARCHIVES: Final = (
     re.compile(
         r"(?:^\s*|[/\\])(?P<name>[A-Za-z0-9][A-Za-z0-9._]*)-(?P<version>\d[^-/\\]*)"
@@ -108,11 +108,11 @@ def parse(text: str) -> Entry:
 
 
 def _parsed(text: str, start: int, head: re.Match[str]) -> Entry:
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.requirements import Requirement
 
     try:
         parsed = Requirement(text.strip())
-    except (InvalidRequirement, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise EntryError(_reason(error)) from error
     name, extras = head["name"], _extras(head["extras"])
     if parsed.url is not None:
@@ -161,11 +161,11 @@ def direct(text: str) -> Entry | None:
 
 
 def _checked(marker: str) -> str:
-    from packaging.markers import InvalidMarker, Marker
+    from packaging.markers import Marker
 
     try:
         Marker(marker)
-    except (InvalidMarker, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise EntryError(_reason(error)) from error
     return marker
 

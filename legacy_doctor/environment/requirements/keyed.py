@@ -46,6 +46,9 @@ def pipfile(document: Document, found: Found) -> None:
     for category in document.values:
         if category not in {"source", "requires", "scripts", "pipenv"}:
             for name, value in _items(document, (category,), found):
+                if isinstance(value, list):
+                    found.problem(document.key((category, name)), name, "no version constraint")
+                    continue
                 _entry(document, (category, name), (name, value), found, _pipenv)
 
 
@@ -69,7 +72,7 @@ def _items(document: Document, path: Path, found: Found) -> Iterator[tuple[str, 
 
 def _pipenv(constraint: str) -> list[str]:
     """Return the one specifier of a Pipfile's constraint; raises ValueError where it is none."""
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.specifiers import SpecifierSet
 
     bare = constraint.strip()
     if bare == "*":
@@ -77,7 +80,7 @@ def _pipenv(constraint: str) -> list[str]:
     plain = f"=={bare}" if bare[:1].isdigit() else re.sub(r"\s+", "", bare)
     try:
         SpecifierSet(plain)
-    except InvalidSpecifier as error:
+    except ValueError as error:
         raise ValueError(f"no version constraint: {bare[:60]!r}") from error
     return [plain]
 
@@ -102,7 +105,7 @@ def _entry(
         return
     alone = len(specifiers) == 1 and "version" in table and not origin
     for specifier in specifiers:
-        found.requirements.append(
+        found.add(
             Requirement(
                 name=normalized(name),
                 kind=RequirementKind.RANGE,
@@ -128,7 +131,7 @@ def _end(document: Document, where: Path, value: Any) -> Location:
 
 def _marker(table: Mapping[str, Any]) -> str:
     """Return all the conditions of an entry in one; raises ValueError for what is none."""
-    from packaging.markers import InvalidMarker, Marker
+    from packaging.markers import Marker
 
     parts = []
     if "python" in table:
@@ -140,7 +143,7 @@ def _marker(table: Mapping[str, Any]) -> str:
     for marker in written:
         try:
             Marker(marker)
-        except (InvalidMarker, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"no marker: {marker[:60]!r}") from error
         parts.append(marker.strip())
     return poetry.every(*parts)

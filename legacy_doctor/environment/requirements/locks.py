@@ -105,7 +105,7 @@ def _lock(row: Table, found: Found, *, marker: str, origin: str) -> None:
     if not NAMED.fullmatch(name):
         found.problem(row.place("name"), name, "no name of a distribution")
         return
-    found.requirements.append(
+    found.add(
         Requirement(
             name=normalized(name),
             kind=RequirementKind.LOCKED,

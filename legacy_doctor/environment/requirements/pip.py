@@ -26,7 +26,7 @@ from legacy_doctor.environment.requirements.entry import (
 from legacy_doctor.environment.requirements.source import Found, RequirementsError, Source, load
 from legacy_doctor.model import Location, RequirementKind
 
-_COMMENT: Final = re.compile(r"(^|\s+)#.*$")
+_COMMENT: Final = re.compile(r"(?:^|(?<=\s))#")
 _VARIABLE: Final = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _OPTION: Final = re.compile(r"(?:^|\s)-")
 _INCLUDE: Final = re.compile(r"(?:-r|--requirement|-c|--constraint)(?:[ \t]*=?[ \t]*)")
@@ -56,7 +56,7 @@ def lines(source: Source) -> Iterator[Line]:
     offset = 0
     for raw in source.text.splitlines(keepends=True):
         line = raw.splitlines()[0]
-        comment = _COMMENT.match(line) is not None
+        comment = line.lstrip().startswith("#")
         if line.endswith("\\") and not comment:
             bare = line.lstrip("\\")
             pending.append((bare.rstrip("\\"), offset + len(line) - len(bare)))
@@ -153,7 +153,7 @@ class Reader:
         if entry is not None:
             where = source.place(line.offset(start + entry.start))
             until = source.place(line.offset(start + entry.end - 1) + 1)
-            self._found.requirements.append(entry.requirement(kind, where, until, text.strip()))
+            self._found.add(entry.requirement(kind, where, until, text.strip()))
 
     def _include(self, source: Source, line: Line, include: re.Match[str]) -> None:
         place = source.place(line.offset(include.start()))

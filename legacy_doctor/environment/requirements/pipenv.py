@@ -82,7 +82,7 @@ def _package(source: Source, offset: int, entry: tuple[str, Any], found: Found) 
     specifier = value.get("version")
     written = "".join(specifier.split()) if isinstance(specifier, str) else ""
     marker = value.get("markers")
-    found.requirements.append(
+    found.add(
         Requirement(
             name=normalized(name),
             kind=RequirementKind.LOCKED,

@@ -20,6 +20,8 @@ _CLAUSE: Final = re.compile(
 )
 _GENERIC: Final = re.compile(r"(?P<operator>==|!=)?\s*(?P<word>[\w.-]+)", re.ASCII)
 _COMPARED: Final = re.compile(r"(===|~=|==|!=|<=|>=|<|>)(.+)")
+_LONGEST: Final = 1000
+"""Characters of a constraint: blanks without end would take time without end."""
 
 
 def alternatives(constraint: str) -> list[str]:
@@ -27,7 +29,7 @@ def alternatives(constraint: str) -> list[str]:
 
     An empty specifier admits every version. Raises ValueError where it is no constraint.
     """
-    return [_specifier(part) for part in _OR.split(constraint.strip())]
+    return [_specifier(part) for part in _parts(constraint)]
 
 
 def python(constraint: str) -> str:
@@ -44,7 +46,7 @@ def platform(constraint: str) -> str:
 
     Raises ValueError where it is no constraint.
     """
-    return either([_platform(part) for part in _OR.split(constraint.strip())])
+    return either([_platform(part) for part in _parts(constraint)])
 
 
 def either(markers: list[str]) -> str:
@@ -63,13 +65,19 @@ def every(*markers: str) -> str:
     return " and ".join(f"({item})" if " or " in item else item for item in told)
 
 
+def _parts(constraint: str) -> list[str]:
+    if len(constraint) > _LONGEST:
+        raise ValueError("no version constraint: too long")
+    return _OR.split(constraint.strip())
+
+
 def _specifier(text: str) -> str:
     clauses = (_clause(part.strip()) for part in _AND.split(text.rstrip(",").rstrip()))
     return ",".join(clause for clause in clauses if clause)
 
 
 def _clause(text: str) -> str:
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     if _ANY.fullmatch(text):
         return ""
@@ -79,7 +87,7 @@ def _clause(text: str) -> str:
     operator = "==" if match["operator"] in {None, "="} else match["operator"]
     try:
         version, wild = Version(match["version"]), match["wild"]
-    except InvalidVersion as error:
+    except ValueError as error:
         raise ValueError(f"no version constraint: {text[:60]!r}") from error
     if wild and ("~" in operator or "^" in operator or str(version) != version.base_version):
         raise ValueError(f"no version constraint: {text[:60]!r}")

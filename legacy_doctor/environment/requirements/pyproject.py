@@ -106,7 +106,7 @@ class _Reader:
         entry = self._sourced(entry)
         where = self._document.within(path, entry.start)
         end = self._document.within(path, entry.end)
-        self._found.requirements.append(entry.requirement(kind, where, end, item))
+        self._found.add(entry.requirement(kind, where, end, item))
 
     def _sourced(self, entry: Entry) -> Entry:
         origin = self._sources.get(normalized(entry.name), "")
@@ -125,9 +125,7 @@ class _Reader:
                 self._problem(where, {name: value}, str(error))
                 continue
             place = self._document.key(where)
-            self._found.requirements.append(
-                entry.requirement(_BOUND, place, None, f"{name} = {value!r}")
-            )
+            self._found.add(entry.requirement(_BOUND, place, None, f"{name} = {value!r}"))
 
     def _poetry(self) -> None:
         texts = [

@@ -18,6 +18,8 @@ _BOMS: Final = (
 )
 _LARGEST: Final = 64 * 1024 * 1024
 """No lock file comes near; a device or a disk image does."""
+_LONGEST: Final = 2000
+"""Characters of a specifier. Python refuses to read a number of more than 4,300 digits."""
 
 
 class RequirementsError(DoctorError):
@@ -58,6 +60,13 @@ class Found:
     def __init__(self) -> None:
         self.requirements: list[Requirement] = []
         self.problems: list[tuple[Location, str]] = []
+
+    def add(self, requirement: Requirement) -> None:
+        """Note a requirement; one that is longer than any sense is a problem instead."""
+        if len(requirement.specifier) + len(requirement.version or "") > _LONGEST:
+            self.problem(requirement.location, requirement.text, "too long for a version")
+        else:
+            self.requirements.append(requirement)
 
     def problem(self, place: Location, entry: object, why: str) -> None:
         """Note an entry that is passed over."""

@@ -106,6 +106,11 @@ def test_a_platform(platform: str, marker: str) -> None:
     assert poetry.platform(platform) == marker
 
 
+def test_what_has_no_end() -> None:
+    with pytest.raises(ValueError, match="too long"):
+        poetry.alternatives(" " * 5000 + "1")
+
+
 def test_what_is_no_platform() -> None:
     with pytest.raises(ValueError, match="no platform: 'a b'"):
         poetry.platform("a b")

@@ -183,6 +183,7 @@ f = "latest"
 g = { extras = ["x"] }
 [docs]
 h = "*"
+i = [{ version = "*" }]
 [requires]
 python_version = "3.11"
 [pipenv]
@@ -199,7 +200,10 @@ allow_prereleases = true
     assert by_name["d"].marker == "sys_platform == 'linux' and os_name == 'posix'"
     assert by_name["e"].origin == "https://example.org/e.git"
     assert {item.kind for item in found.requirements} == {RequirementKind.RANGE}
-    assert complaints(found) == ["10:1 'f = \"latest\"': no version constraint: 'latest'"]
+    assert complaints(found) == [
+        "10:1 'f = \"latest\"': no version constraint: 'latest'",
+        "15:1 'i': no version constraint",
+    ]
 
 
 @pytest.mark.parametrize(
