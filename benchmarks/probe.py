@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -13,43 +12,40 @@ from pathlib import Path
 
 from benchmarks.check import doctor
 from benchmarks.timing import Ratio, command, compare
+from legacy_doctor.cli import examination, probing
+from legacy_doctor.diagnosis import rules, selection
+from legacy_doctor.knowledge import catalogue
 from legacy_doctor.knowledge.probes import shipped
 from tests.conftest import ROOT, clean, real_environment
 
-# Thirty distributions with machine code, as a data and ML environment has them, and what one
-# imports of each.
-NATIVE = {
-    "aiohttp": "aiohttp",
-    "blis": "blis",
-    "contourpy": "contourpy",
-    "cryptography": "cryptography.hazmat.bindings._rust",
-    "duckdb": "duckdb",
-    "faiss-cpu": "faiss",
-    "grpcio": "grpc",
-    "h5py": "h5py",
-    "lightgbm": "lightgbm",
-    "llvmlite": "llvmlite.binding",
-    "lxml": "lxml.etree",
-    "matplotlib": "matplotlib.pyplot",
-    "numba": "numba",
-    "numexpr": "numexpr",
-    "numpy<2.4": "numpy",
-    "onnxruntime": "onnxruntime",
-    "opencv-python-headless": "cv2",
-    "orjson": "orjson",
-    "pandas==2.3.3": "pandas",
-    "pillow": "PIL.Image",
-    "polars": "polars",
-    "pyarrow": "pyarrow.compute",
-    "scikit-image": "skimage.filters",
-    "scikit-learn": "sklearn",
-    "scipy": "scipy.linalg",
-    "spacy": "spacy",
-    "statsmodels": "statsmodels.api",
-    "tables": "tables",
-    "tokenizers": "tokenizers",
-    "xgboost-cpu": "xgboost",
-}
+# With what they require, thirty distributions with machine code that the pin-set does not judge, as
+# a data and ML environment has them.
+NATIVE = (
+    "blis",
+    "cryptography",
+    "duckdb",
+    "faiss-cpu",
+    "grpcio",
+    "h5py",
+    "lightgbm",
+    "lxml",
+    "matplotlib",
+    "numba",
+    "numexpr",
+    "numpy<2.4",
+    "onnxruntime",
+    "opencv-python-headless",
+    "orjson",
+    "pandas==2.3.3",
+    "polars",
+    "pyarrow",
+    "scikit-image",
+    "scikit-learn",
+    "scipy",
+    "statsmodels",
+    "xgboost-cpu",
+)
+PINSET = "original"
 CORES = len(os.sched_getaffinity(0))
 RECORDER = ROOT / "legacy_doctor/probe/recorder.py"
 
@@ -58,10 +54,9 @@ def run() -> Iterator[Ratio]:
     """Yield the ratios of the README."""
     environment = real_environment(*NATIVE)
     python = environment / "bin/python"
-    # A pin-set that speaks of none of them: so each is probed, with its import and its use.
     check = (*doctor(), "check", "--python", str(environment), "--cpu", "host")
-    check = (*check, "--pinset", "original")
-    yield _probing((*check, "--probe", "risky", "--no-cache"), python)
+    check = (*check, "--pinset", PINSET)
+    yield _probing((*check, "--probe", "risky", "--no-cache"), environment)
     with tempfile.TemporaryDirectory() as cache:
         os.environ["XDG_CACHE_HOME"] = cache
         yield compare(
@@ -75,21 +70,25 @@ def run() -> Iterator[Ratio]:
     yield _recorder(python)
 
 
-def _probing(check: tuple[str, ...], python: Path) -> Ratio:
-    """`check` with thirty probes beside what the imports cost, were they spread on the cores."""
+def _probing(check: tuple[str, ...], environment: Path) -> Ratio:
+    """`check` beside what the bare imports of its probes cost, were they spread on the cores."""
+    python = environment / "bin/python"
+    imports = _imports(environment)
     ours, theirs = [], []
     for _ in range(3):
         ours.append(_seconds(command(*check, codes=(0, 1))))
-        imports = sum(_seconds(_bare(python, source)) for source in _imports())
-        theirs.append(imports / CORES + _seconds(_bare(python, "pass")))
-    name = f"check, {len(NATIVE)} probes : their bare imports / {CORES} cores"
+        alone = sum(_seconds(_bare(python, source)) for source in imports)
+        theirs.append(alone / CORES + _seconds(_bare(python, "pass")))
+    name = f"check, {len(imports)} probes : their bare imports / {CORES} cores"
     return Ratio(name, min(ours), min(theirs), 1.3)
 
 
-def _imports() -> list[str]:
-    """What the probes of these distributions import, word for word."""
-    names = {re.split("[=<]", name)[0] for name in NATIVE}
-    chosen = [item for item in shipped() if item.distribution in names and not item.extra]
+def _imports(environment: Path) -> list[str]:
+    """What the probes of that environment import, word for word."""
+    patient = examination.examine(str(environment), "host", thorough=False)
+    knowledge = catalogue.choose((PINSET,), ())
+    findings = rules.diagnose(patient, knowledge)
+    chosen = selection.choose(patient, knowledge, findings, shipped(), "risky", probing.generic)
     return [item.imports for item in chosen]
 
 

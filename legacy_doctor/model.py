@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -95,6 +96,63 @@ class Cpu:
     def missing(self, needed: frozenset[str]) -> frozenset[str]:
         """Return what this CPU lacks of the needed features. The only comparison there is."""
         return needed - self.features
+
+
+class Core(NamedTuple):
+    """A physical core, and those of its logical CPUs that this process may use."""
+
+    cpus: tuple[int, ...]
+    package: int = 0
+    """The socket."""
+    node: int = 0
+    """The NUMA node: where its memory is near."""
+    kind: str = ""
+    """`performance` or `efficient` in a hybrid CPU; empty where all cores are alike."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topology:
+    """What a process here may compute on: cores, limits, memory. What is unknown is None."""
+
+    online: tuple[int, ...]
+    allowed: tuple[int, ...]
+    """The affinity mask, narrowed by cpusets already."""
+    cores: tuple[Core, ...]
+    """Those with a CPU in `allowed`."""
+    kinds_from: str = ""
+    """Which source told the kinds of a hybrid CPU's cores."""
+    quota: float | None = None
+    """CPUs that the smallest quota of the cgroup and its ancestors is worth."""
+    quota_from: str = ""
+    memory: int | None = None
+    """Bytes of the machine."""
+    available: int | None = None
+    """Bytes that can still be had, under the cgroup's limit."""
+    memory_limit: int | None = None
+    memory_limit_from: str = ""
+    load: float | None = None
+    """Processes that ran or waited to run, averaged over the last minute."""
+    notes: tuple[str, ...] = ()
+    """What could not be read, and what was taken instead."""
+
+    def of_kind(self, kind: str) -> tuple[Core, ...]:
+        """Return the cores of one kind."""
+        return tuple(core for core in self.cores if core.kind == kind)
+
+    @property
+    def hybrid(self) -> bool:
+        """True where there are cores of both kinds."""
+        return bool(self.of_kind("performance") and self.of_kind("efficient"))
+
+    @property
+    def packages(self) -> tuple[int, ...]:
+        """The sockets."""
+        return tuple(sorted({core.package for core in self.cores}))
+
+    @property
+    def nodes(self) -> tuple[int, ...]:
+        """The NUMA nodes."""
+        return tuple(sorted({core.node for core in self.cores}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -594,6 +652,132 @@ class Probing:
         return any(item.outcome is not Outcome.SKIPPED for item in self.results)
 
 
+class Work(str, Enum):
+    """What a program mostly computes, as far as the number of threads is concerned."""
+
+    DENSE = "dense"
+    """Large products; threads rarely wait for each other."""
+    AUTOREGRESSIVE = "autoregressive"
+    """Small steps one after another, with a barrier after each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A number of threads that may be right here, and why."""
+
+    id: str
+    """`physical`, `performance`, `node`, or `measured`."""
+    title: str
+    threads: int
+    reason: str
+    cpus: tuple[int, ...] = ()
+    """CPUs to keep the threads on; empty where the system may choose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """One setting: a variable, or what is written in a program or on its command line."""
+
+    name: str
+    value: str | None
+    """None: leave it unset."""
+    reason: str
+    engine: str = ""
+    """The library of a call or an option; empty for a variable."""
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """Something to know beside the settings: a limit of the CPU, a wrong claim, a bad value."""
+
+    severity: Severity
+    subject: str
+    text: str
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Contender(NamedTuple):
+    """What a load was timed with."""
+
+    label: str
+    threads: int | None
+    """None: whatever the library takes by itself."""
+    cpus: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long one contender took, round by round."""
+
+    contender: Contender
+    threads: int | None
+    """Threads that the library said it used."""
+    seconds: Mapping[str, tuple[float, ...]]
+    """By the part of the load; one number a round."""
+    speed: float
+    """Median over the rounds of how much faster it was than the baseline: 1.0 is the same."""
+    noise: float
+    """By how much of itself `speed` may be off by chance; the tune room says how it is found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """A load timed with several numbers of threads, and what follows from it."""
+
+    library: str
+    """`numpy 2.3.5`."""
+    rounds: int
+    baseline: str
+    """The label of the contender that the rules advise."""
+    best: str
+    kept: bool
+    """True where the best beat the baseline by more than the noise."""
+    timings: tuple[Timing, ...]
+
+    def timing(self, label: str) -> Timing:
+        """Return the timing of a contender."""
+        return next(item for item in self.timings if item.contender.label == label)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvFile:
+    """A file of variables as it is edited: planned, or written."""
+
+    path: Path
+    diff: str
+    """Unified; empty where nothing was to change."""
+    written: bool
+    changed: tuple[tuple[str, str, str], ...] = ()
+    """Name, old and new value of what the user had set otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """How to set up a CPU-only program here: all that a formatter may see."""
+
+    cpu: Cpu
+    what_if: bool
+    """The CPU was named; the cores are still those of this machine."""
+    topology: Topology
+    profile: str
+    title: str
+    work: Work
+    choices: tuple[Choice, ...]
+    """The advised one first."""
+    settings: tuple[Advice, ...]
+    remarks: tuple[Remark, ...] = ()
+    starts: tuple[str, ...] = ()
+    """Commands that start the program with these settings."""
+    measurement: Measurement | None = None
+    env_file: EnvFile | None = None
+
+    @property
+    def failed(self) -> bool:
+        """True where a setting of the user's cannot work: the exit code is then 1."""
+        return any(item.severity is Severity.ERROR for item in self.remarks)
+
+
 class Standing(str, Enum):
     """What the probes say of a finding."""
 
@@ -664,6 +848,18 @@ class Finding:
     """Where it died, in the probe that confirmed or found it."""
     location: Location | None = None
     """Where it is asked for, in a requirement or lock file or in the configuration."""
+
+
+class RuleText(NamedTuple):
+    """What a rule is about, in the words of formats that explain it beside its findings."""
+
+    id: str
+    summary: str
+    """What a finding of it means, in one sentence."""
+    help: str
+    """How it is known, and what to do about it; plain text, paragraphs apart by a blank line."""
+    severity: Severity
+    """The usual one: a finding may weigh more or less."""
 
 
 class RequirementKind(str, Enum):
@@ -833,3 +1029,87 @@ class Course:
     """What was brought to an end first, what the installer still misses."""
     options: tuple[str, ...] = ()
     """Further words of the command line that this treatment is of."""
+
+
+class Trust(str, Enum):
+    """What a reference in a pickle may do when the file is loaded; the worst last."""
+
+    ALLOWED = "allowed"
+    """On the list of torch itself: weights_only=True takes it."""
+    HARMLESS = "harmless"
+    """Plain data, but not on that list: `torch.serialization.add_safe_globals` admits it."""
+    UNKNOWN = "unknown"
+    """Code of another package, of which nothing is known here."""
+    GATEWAY = "gateway"
+    """Reaches whatever else is installed (`getattr`): to admit it is to admit everything."""
+    DANGEROUS = "dangerous"
+    """Runs commands or code, or reads, writes or fetches files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A class or function that a pickle asks for."""
+
+    name: str
+    """`module.name`, by its name in Python 3."""
+    trust: Trust
+    why: str = ""
+    calls: tuple[str, ...] = ()
+    """The first calls, with their arguments as far as the opcodes tell."""
+    count: int = 0
+    """How many calls there are."""
+
+
+class StoredTensor(NamedTuple):
+    """A tensor as a checkpoint declares it."""
+
+    name: str
+    """Its keys from the outside in, joined by dots."""
+    dtype: str
+    """As torch calls it: `float32`."""
+    shape: tuple[int, ...]
+
+    @property
+    def elements(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A file of weights, read without being unpickled."""
+
+    path: str
+    form: str
+    """`torch-zip`, `torch-legacy`, `torchscript`, `pickle` or `safetensors`."""
+    size: int
+    """Bytes of the file."""
+    tensors: tuple[StoredTensor, ...]
+    data: int
+    """Bytes of the tensors' storages; a storage that several share counts once."""
+    protocol: int | None = None
+    """Pickle protocol; None where there is no pickle."""
+    references: tuple[Reference, ...] = ()
+    weights_only: bool = True
+    """`torch.load(..., weights_only=True)` takes it, on any machine."""
+    prefix: str = ""
+    """What every weight is named after, where only averaged (EMA) weights are there."""
+    sha256: str = ""
+    """Of the file, where it has to be vouched for; else empty."""
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """True where there is something to act upon."""
+        return any(item.severity is not Severity.INFO for item in self.findings)
+
+
+class StrippedCopy(NamedTuple):
+    """A copy of a checkpoint with plain names, as it was written."""
+
+    path: Path
+    tensors: int
+    size: int
+    """Bytes of the file."""
+    dropped: tuple[str, ...]
+    """Tensors, and tables without any, that the copy does not hold."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.checkpoint.files import state
 from tests.conftest import ROOT, Answer, Doctor, Site, clean
 
 _SCRIPT = """
@@ -54,6 +55,8 @@ def _loaded(*arguments: str, cwd: Path) -> dict[str, list[str]]:
         ["cpu", "--list"],
         ["check", "--cpu", "phenom-ii", "--no-cache"],
         ["check", "--format", "json"],
+        ["check", "--format", "sarif"],
+        ["check", "--format", "junit"],
         ["check", "--color"],
         ["check", "--probe", "none"],
         ["requirements", str(ROOT / "pyproject.toml"), "--cpu", "phenom-ii"],
@@ -72,6 +75,11 @@ def _loaded(*arguments: str, cwd: Path) -> dict[str, list[str]]:
         ["patch", "status"],
         ["patch", "apply", "torch-onednn-off"],
         ["patch", "revert", "torch-onednn-off"],
+        ["checkpoint", "weights.pt"],
+        ["checkpoint", "weights.pt", "--strip-prefix", "ema_model.", "--out", "plain.pt"],
+        ["mel", "precompute", "audio", "out"],
+        ["tune"],
+        ["tune", "--profile", "qwen3-tts", "--cpu", "phenom-ii", "--format", "json"],
     ],
     ids=" ".join,
 )
@@ -79,7 +87,9 @@ def test_no_command_loads_a_compiled_third_party_module(
     arguments: list[str], site: Site, tmp_path: Path
 ) -> None:
     site.install("numpy", "2.4.6")
-    free = {"cpu", "run", "pinsets", "pins"}
+    state(tmp_path / "weights.pt", {"ema_model.a": 3})
+    (tmp_path / "audio").mkdir()
+    free = {"cpu", "run", "pinsets", "pins", "checkpoint"}
     bare = arguments[0] in free or arguments[:2] in (["patch", "list"], ["patch", "show"])
     target = [] if bare else ["--python", str(site.folder)]
 

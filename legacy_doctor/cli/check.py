@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 
 from legacy_doctor import __version__
-from legacy_doctor.cli import config, examination, options, output, probing
-from legacy_doctor.diagnosis import packages, remedies, rules
+from legacy_doctor.cli import config, examination, formats, ignores, options, output, probing
+from legacy_doctor.diagnosis import confirmation, packages, remedies, rules
 from legacy_doctor.errors import DoctorError
 from legacy_doctor.knowledge import catalogue
 from legacy_doctor.model import Knowledge, Patient, Report, Severity
-from legacy_doctor.report import json, text
+from legacy_doctor.report import json, text, wording
 
 
 def _list_rules(context: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001
@@ -47,7 +47,7 @@ def _list_rules(context: click.Context, parameter: click.Parameter, value: bool)
     callback=_list_rules,
     help="List the rules and exit.",
 )
-@options.output_options
+@options.judgement_options
 def command(  # noqa: PLR0913  one parameter an option, as click has it
     python: str | None,
     cpu_name: str | None,
@@ -73,7 +73,7 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
     a named CPU under qemu-user), and the findings follow what happened. Nothing is changed.
     """
     settings = config.find(Path.cwd())
-    ignores = (
+    accepted = (
         *settings.ignores,
         *(config.Ignore(rule=rules.known(name), reason="--ignore") for name in ignored),
     )
@@ -86,23 +86,33 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
     wish = probing.wish(
         settings, name, wanted=wanted, use_cache=use_cache, slots=slots, seconds=seconds
     )
-    report = diagnosed(patient, knowledge, ignores, wish, severity)
+    scope = ignores.scope(settings, patient, pinsets=bool(pinsets), thorough=verify_files)
+    report = diagnosed(patient, knowledge, accepted, wish, severity, scope)
     return deliver(report, form, destination, color=color, verbose=verbose)
 
 
-def diagnosed(
+def diagnosed(  # noqa: PLR0913  all that decides what a report says
     patient: Patient,
     knowledge: Knowledge,
-    ignores: Iterable[config.Ignore],
+    accepted: Iterable[config.Ignore],
     wish: probing.Wish,
     fail_on: str,
+    scope: ignores.Scope | None = None,
 ) -> Report:
-    """Return the report on a patient: what rules predict, and what probes make of it."""
+    """Return the report on a patient: what rules predict, and what probes make of it.
+
+    With a `scope` the ignores themselves are reviewed too.
+    """
+    accepted = tuple(accepted)
     predicted = rules.diagnose(patient, knowledge)
     proof = probing.prove(patient, knowledge, predicted, wish)
     today = datetime.now(timezone.utc).date()
     everything = probing.follow(patient, knowledge, predicted, proof, wish, today)
-    findings, ignored = config.sift(everything, ignores, today)
+    if scope is not None and (everything or patient.distributions):
+        found = (*predicted, *everything)
+        remarks = ignores.remarks(accepted, found, patient, knowledge, proof, scope, today)
+        everything = confirmation.ordered([*everything, *remarks])
+    findings, ignored = config.sift(everything, accepted, today)
     return Report(
         version=__version__,
         cpu=patient.cpu,
@@ -123,18 +133,18 @@ def diagnosed(
 def deliver(
     report: Report, form: str, destination: Path | None, *, color: bool | None, verbose: bool
 ) -> int:
-    """Write the report and return the exit code."""
-    if form == "json":
+    """Write the report and return the exit code.
+
+    Where there was nothing to examine, programs get a document that says so, people the error.
+    """
+    if form in options.CI_FORMATS:
+        formats.deliver(report, form, destination)
+    elif form == "json":
         output.write(json.dump("check", report.version, json.report(report)), destination)
-    elif report.empty:
-        raise DoctorError(
-            f"{report.interpreter.prefix}: nothing to examine, no distribution is installed "
-            f"there (chosen by {report.interpreter.chosen_by}; name another with --python)"
-        )
-    else:
+    elif not report.empty:
         output.show(
             lambda page: text.lines(report, page, verbose=verbose), destination, color=color
         )
     if report.empty:
-        return 2
-    return 1 if report.failed else 0
+        raise DoctorError(wording.nothing(report))
+    return wording.exit_code(report)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from legacy_doctor.cli import options
 from legacy_doctor.errors import UnknownNameError
@@ -17,6 +17,16 @@ from legacy_doctor.model import Finding, Severity
 FAIL_ON: Final = (*(item.value for item in Severity), "never")
 
 
+class Entry(NamedTuple):
+    """A table of the configuration file."""
+
+    file: Path
+    keys: tuple[str, ...]
+    """The array it is in, from the top of the file."""
+    number: int
+    """Its place in the array, from 0."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ignore:
     """Findings of `rule` (about `subject`, where given) that the project accepts."""
@@ -25,12 +35,26 @@ class Ignore:
     reason: str
     subject: str | None = None
     until: date | None = None
+    """The last day on which it holds."""
+    entry: Entry | None = None
+    """Where it is written; None for one of the command line."""
+
+    @property
+    def label(self) -> str:
+        """What it is about: `broken-pin numpy`."""
+        return " ".join(filter(None, (self.rule, self.subject)))
+
+    def over(self, today: date) -> bool:
+        """True from the day after `until`."""
+        return self.until is not None and today > self.until
+
+    def speaks_of(self, finding: Finding) -> bool:
+        """True where the finding is one of these, whether or not the time is over."""
+        return finding.rule == self.rule and self.subject in {None, finding.subject}
 
     def covers(self, finding: Finding, today: date) -> bool:
         """True where the finding is one of these and the time is not over."""
-        if self.until is not None and today > self.until:
-            return False
-        return finding.rule == self.rule and self.subject in {None, finding.subject}
+        return not self.over(today) and self.speaks_of(finding)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,25 +79,29 @@ def find(here: Path) -> Config:
     for folder in (here, *here.parents):
         own = folder / "legacy-doctor.toml"
         if own.is_file():
-            return _read(document.load(own), folder)
+            return _read(document.load(own), own, ())
         project = folder / "pyproject.toml"
         if project.is_file():
             tool = document.load(project).table("tool")
             table = tool.table("legacy-doctor") if tool else None
             if table is not None:
-                return _read(table, folder)
+                return _read(table, project, ("tool", "legacy-doctor"))
     return Config()
 
 
-def _read(table: Table, folder: Path) -> Config:
+def _read(table: Table, file: Path, above: tuple[str, ...]) -> Config:
+    keys = (*above, "ignore")
     config = Config(
         target_cpu=table.optional("target-cpu"),
         fail_on=table.choice("fail-on", FAIL_ON) if "fail-on" in table else None,
         probe=table.choice("probe", options.PROBE) if "probe" in table else None,
         probe_seconds=_seconds(table),
         pinsets=table.texts("pinset"),
-        pinset_paths=tuple(folder / name for name in table.texts("pinset-path")),
-        ignores=tuple(map(_ignore, table.tables("ignore"))),
+        pinset_paths=tuple(file.parent / name for name in table.texts("pinset-path")),
+        ignores=tuple(
+            _ignore(item, Entry(file, keys, index))
+            for index, item in enumerate(table.tables("ignore"))
+        ),
     )
     table.finish()
     return config
@@ -86,7 +114,7 @@ def _seconds(table: Table) -> float | None:
     return seconds
 
 
-def _ignore(table: Table) -> Ignore:
+def _ignore(table: Table, entry: Entry) -> Ignore:
     # The rules take longer to load than the file to read, and most files ignore nothing.
     from legacy_doctor.diagnosis import rules
 
@@ -99,6 +127,7 @@ def _ignore(table: Table) -> Ignore:
         reason=table.text("reason"),
         subject=table.optional("subject"),
         until=date.fromisoformat(table.day("until")) if "until" in table else None,
+        entry=entry,
     )
     table.finish()
     return ignore

@@ -14,6 +14,7 @@ import click
 from legacy_doctor import __version__
 from legacy_doctor.cli import check, config, examination, options, output, probing, treated
 from legacy_doctor.cli.ward import Ward
+from legacy_doctor.errors import DoctorError
 from legacy_doctor.knowledge import catalogue
 from legacy_doctor.model import Course, Knowledge, Patient, Report, Severity, Step
 from legacy_doctor.report import json
@@ -82,7 +83,12 @@ def _course(case: Case, words: dict[str, Any], *, applied: bool, exact: bool) ->
         patient, report = case.examine()
         ward = _ward(patient, words)
     selection = _selection(words)
-    treatment = ward.plan(patient, case.knowledge, report.findings, selection, exact=exact)
+    try:
+        treatment = ward.plan(patient, case.knowledge, report.findings, selection, exact=exact)
+    except DoctorError:
+        for remark in remarks:  # it was done, whatever becomes of the plan
+            click.echo(remark, err=True)
+        raise
     course = Course(
         report=report,
         steps=tuple(steps(treatment, ward, ward.offer(patient, case.knowledge, Path.cwd()))),
@@ -170,7 +176,9 @@ def steps(treatment: Treatment, ward: Ward, offer: str = "") -> Iterator[Step]:
 def _packages(step: PackageStep, ward: Ward) -> Step:
     words = packages.commands(step, ward.installer, options=ward.options)
     what = [f"remove {', '.join(step.uninstall)}"] if step.uninstall else []
-    what += [f"install {', '.join((*step.install, *step.alone))}"] if step.install else []
+    what += (
+        [f"install {', '.join((*step.install, *step.alone))}"] if step.install or step.alone else []
+    )
     remarks: tuple[str, ...] = ()
     if step.together:
         require = "requires" if len(step.together) == 1 else "require"

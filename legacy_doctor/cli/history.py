@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -10,6 +11,8 @@ from legacy_doctor import __version__
 from legacy_doctor.cli import options, output, treated
 from legacy_doctor.report import chart, json
 from legacy_doctor.treatment.journal import Entry
+
+_OPEN: Final = frozenset({"planned", "prepared"})
 
 
 @click.command("history")
@@ -34,6 +37,8 @@ def command(python: str | None, form: str, destination: Path | None, *, color: b
 def _state(entry: Entry) -> str:
     if entry.undone_by is not None:
         return f"undone by run {entry.undone_by}"
+    if entry.state in _OPEN:
+        return "at work, or interrupted: the next fix, patch or undo brings it to an end"
     return entry.state
 
 

@@ -23,6 +23,7 @@ Exit codes, the same in every format:
 
 _COMMANDS: Final = {
     "check": "Tell what will break in an environment on this CPU, or a named one.",
+    "checkpoint": "Tell what a file of weights holds, without unpickling it.",
     "cpu": "Show what this CPU, or a named one, can do and what is hidden.",
     "explain": "Tell the whole story of one distribution.",
     "fix": "Make a plan that cures what check finds, and with --apply carry it out.",
@@ -34,6 +35,7 @@ _COMMANDS: Final = {
     "probe": "Import and use packages in a sandbox, and tell how it ended.",
     "requirements": "Tell what requirement and lock files would let in, before it is installed.",
     "run": "Run any command, with a report when it dies of a signal.",
+    "tune": "Set threads and variables for computing on the CPU, each with its reason.",
     "undo": "Put back what a fix or a patch changed, byte for byte.",
 }
 """Commands and their help: a command's module is imported only when the command is run."""

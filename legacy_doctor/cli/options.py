@@ -45,29 +45,54 @@ cpu_option = click.option(
     "see `legacy-doctor cpu --list`.",
 )
 
-output_options = _apply(
-    [
-        click.option(
-            "--format",
-            "form",
-            type=click.Choice(["text", "json"]),
-            default="text",
-            show_default=True,
-            help="How to write the report.",
-        ),
-        click.option(
-            "-o",
-            "--output",
-            "destination",
-            type=click.Path(dir_okay=False, path_type=Path),
-            metavar="FILE",
-            help="Write the report to FILE instead of stdout.",
-        ),
-        click.option(
-            "--color/--no-color", "color", default=None, help="Override NO_COLOR and FORCE_COLOR."
-        ),
-    ]
-)
+CI_FORMATS: Final = ("sarif", "github", "markdown", "junit")
+"""What `cli.formats` writes, of whatever was judged."""
+
+_FORMATS: Final = {
+    "text": "for a person",
+    "json": "for programs",
+    "sarif": "2.1.0, for code scanning",
+    "github": "annotations of a workflow, and its job summary",
+    "markdown": "for a comment",
+    "junit": "XML, for test reports",
+}
+
+
+def output_as(*forms: str) -> Callable[[Function], Function]:
+    """Return the options that say how and where a report is written, with these formats."""
+    told = "; ".join(f"{form}: {_FORMATS[form]}" for form in forms)
+    return _apply(
+        [
+            click.option(
+                "--format",
+                "form",
+                type=click.Choice(forms),
+                default=forms[0],
+                show_default=True,
+                help=f"How to write the report. {told}.",
+            ),
+            click.option(
+                "-o",
+                "--output",
+                "destination",
+                type=click.Path(dir_okay=False, path_type=Path),
+                metavar="FILE",
+                help="Write the report to FILE instead of stdout.",
+            ),
+            click.option(
+                "--color/--no-color",
+                "color",
+                default=None,
+                help="Override NO_COLOR and FORCE_COLOR.",
+            ),
+        ]
+    )
+
+
+output_options = output_as("text", "json")
+
+judgement_options = output_as("text", "json", *CI_FORMATS)
+"""Those of the commands that judge: what they find may go to a CI system."""
 
 installer_options = _apply(
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 import click
 
 from legacy_doctor import __version__
-from legacy_doctor.cli import options, output, treated
+from legacy_doctor.cli import fix, options, output, treated
 from legacy_doctor.cli.ward import Ward
+from legacy_doctor.errors import DoctorError
 from legacy_doctor.knowledge import patches
 from legacy_doctor.knowledge.patches import Patch
 from legacy_doctor.report import chart, json, layout
-from legacy_doctor.treatment import application, installer
+from legacy_doctor.treatment import application, builds, installer, packages
 from legacy_doctor.treatment.steps import FileStep
 
 
@@ -73,11 +75,51 @@ def status_command(
 @click.argument("patch_id", metavar="ID")
 @options.python_option
 @click.option("--diff", "shown", is_flag=True, help="Show the changes and make none.")
-def apply_command(patch_id: str, python: str | None, *, shown: bool) -> int:
+@click.option(
+    "--source",
+    metavar="SOURCE",
+    help="Of a patch that builds: what to build, a folder, an archive or an address.  "
+    "[default: the index]",
+)
+@options.installer_options
+def apply_command(
+    patch_id: str, python: str | None, *, shown: bool, source: str | None, **words: Any
+) -> int:
     """Apply one patch; nothing happens where it is applied already."""
     patch = patches.find(patch_id)
-    ward = treated.ward(python)
-    return _carry_out(ward, ward.place().apply(patch), f"patch apply {patch.id}", shown=shown)
+    if source is not None and patch.build is None:
+        raise click.UsageError(f"--source is for a patch that builds; {patch.id} does not")
+    ward = treated.ward(python, words, fix.progress())
+    name = f"patch apply {patch.id}"
+    if patch.build is not None:
+        return _build(ward, patch, source, name, shown=shown)
+    return _carry_out(ward, ward.place().apply(patch), name, shown=shown)
+
+
+def _build(ward: Ward, patch: Patch, source: str | None, name: str, *, shown: bool) -> int:
+    """Build in the environment; with `shown`, only print the commands that would."""
+    requirement = patch.distribution if source is None else _sourced(patch, source)
+    step = builds.step(patch, requirement, ward.installed())
+    if shown:
+        found = packages.commands(step, ward.installer, options=ward.options)
+        output.write("\n".join(shlex.join(item.words) for item in found), None)
+        return 0
+    for remark in ward.recover():
+        click.echo(remark, err=True)
+    number = ward.pharmacy.apply(step, command=name).number
+    click.echo(
+        f"{ward.interpreter.prefix}: {patch.distribution} was built here, journaled as run "
+        f"{number} (legacy-doctor undo {number})"
+    )
+    return 0
+
+
+def _sourced(patch: Patch, source: str) -> str:
+    """Return the requirement that means exactly this folder, archive or address."""
+    path = Path(source)
+    if "://" not in source and not path.exists():
+        raise DoctorError(f"{source}: no such folder or archive, and no address")
+    return f"{patch.distribution} @ {source if '://' in source else path.resolve().as_uri()}"
 
 
 @command.command("revert")

@@ -64,7 +64,7 @@ _LOCKS: Final = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml")
 @click.option("--diff", is_flag=True, help="Show what --fix would write, and write nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing where nothing fails.")
 @click.option("-v", "--verbose", is_flag=True, help="Show notes too, and what was passed over.")
-@options.output_options
+@options.judgement_options
 def command(  # noqa: PLR0913  one parameter an option, as click has it
     files: tuple[str, ...],
     cpu_name: str | None,
@@ -159,7 +159,11 @@ def deliver(  # noqa: PLR0913  what and how
     """Write the judgement and return the exit code."""
     from legacy_doctor.cli import output
 
-    if form == "json":
+    if form in options.CI_FORMATS:
+        from legacy_doctor.cli import formats
+
+        formats.deliver(gate, form, destination)
+    elif form == "json":
         from legacy_doctor.report import json
         from legacy_doctor.report import requirements as report
 

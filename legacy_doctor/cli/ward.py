@@ -7,21 +7,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from legacy_doctor.environment import distributions
 from legacy_doctor.errors import DataError, DoctorError
 from legacy_doctor.knowledge import patches
 from legacy_doctor.model import Distribution, Finding, Interpreter, Knowledge, Patient
-from legacy_doctor.treatment import files, installer, pharmacy, pins, plan, uvproject
+from legacy_doctor.treatment import files, installer, pins, plan
 from legacy_doctor.treatment.application import Place
 from legacy_doctor.treatment.installer import DEFAULTS, Installer, Options
 from legacy_doctor.treatment.journal import Entry, Journal, NothingToDoError
-from legacy_doctor.treatment.pharmacy import Pharmacy
 from legacy_doctor.treatment.pins import PinLine
 from legacy_doctor.treatment.plan import Selection, Treatment
 from legacy_doctor.treatment.shelf import Shelf
 from legacy_doctor.treatment.steps import FileStep, Plan
+
+if TYPE_CHECKING:
+    from legacy_doctor.treatment.pharmacy import Pharmacy
 
 _WITH = "with"
 """In a run's `extra`: the run of packages that belongs to it, undone with it."""
@@ -64,6 +66,9 @@ class Ward:
     @cached_property
     def pharmacy(self) -> Pharmacy:
         """What carries out package steps."""
+        # Here and below: a plan that is only read needs none of it.
+        from legacy_doctor.treatment.pharmacy import Pharmacy
+
         return Pharmacy(
             journal=self.journal,
             interpreter=self.interpreter,
@@ -80,6 +85,11 @@ class Ward:
 
     def recover(self) -> tuple[str, ...]:
         """Bring what was interrupted to an end; a sentence each."""
+        shelf = Shelf(self.interpreter.prefix)
+        if not shelf.unfinished() and not shelf.unwritten():
+            return ()
+        from legacy_doctor.treatment import pharmacy
+
         return pharmacy.recover(self.journal)
 
     def plan(
@@ -127,7 +137,11 @@ class Ward:
             return ""
         lines = self._lines(patient, knowledge)
         found = [path for name in ("uv.toml", "pyproject.toml") if (path := here / name).is_file()]
-        return uvproject.diff(found[0], pins.text_of(found[0]), lines) if found else ""
+        if not found:
+            return ""
+        from legacy_doctor.treatment import uvproject
+
+        return uvproject.diff(found[0], pins.text_of(found[0]), lines)
 
     def apply(self, treatment: Treatment, command: str) -> tuple[int, ...]:
         """Carry the treatment out, under one lock; return the numbers of its runs.
@@ -193,6 +207,8 @@ class Ward:
 
     def _undo(self, number: int) -> int:
         """Undo one run; return the number of the run that did it."""
+        from legacy_doctor.treatment import pharmacy
+
         if pharmacy.is_step(Shelf(self.journal.prefix).load(number).folder):
             return self.pharmacy.undo(number).number
         return self.journal.undo(number).number

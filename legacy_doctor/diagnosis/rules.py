@@ -43,6 +43,12 @@ RULES: Final = (
     Rule("wheel-tag-hint", files.wheel_tag_hint),
 )
 
+ABOUT_IGNORES: Final = (
+    ("expired-ignore", "The time of an ignore is over: what it covered counts again."),
+    ("unused-ignore", "An ignore covers nothing that is found here, on any CPU."),
+)
+"""The rules about the project's own configuration, each with what a finding of it means."""
+
 
 def diagnose(
     patient: Patient, knowledge: Knowledge, rules: Iterable[Rule] = RULES
@@ -53,9 +59,9 @@ def diagnose(
 
 
 def summaries() -> tuple[tuple[str, str], ...]:
-    """Return every rule id with what it means: rules, probes, then requirement files."""
+    """Return every rule id with its meaning: of environments, probes, files and the project."""
     own = ((rule.id, rule.summary) for rule in RULES)
-    return (*own, *confirmation.RULES, amendments.ADMITS)
+    return (*own, *confirmation.RULES, amendments.ADMITS, *ABOUT_IGNORES)
 
 
 def known(rule: str) -> str:

@@ -29,6 +29,11 @@ _NAME: Final = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECAS
 """A distribution's name, as the core metadata specification allows it."""
 
 
+def parse(text: str) -> dict[str, Any]:
+    """Parse TOML; raises `ValueError` where it is none, `RecursionError` for endless brackets."""
+    return tomllib.loads(text)
+
+
 def load(path: Path) -> Table:
     """Parse a TOML file; raises `DataError` where it cannot be read or is no TOML."""
     try:

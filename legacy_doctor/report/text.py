@@ -8,7 +8,16 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from legacy_doctor.cpu import features
-from legacy_doctor.model import Cpu, Finding, Outcome, Probing, Report, Severity, Standing
+from legacy_doctor.model import (
+    Cpu,
+    Finding,
+    Location,
+    Outcome,
+    Probing,
+    Report,
+    Severity,
+    Standing,
+)
 from legacy_doctor.report.layout import Line, Page, Span, line, paragraph
 
 STYLES: Final = {"error": "bold red", "warning": "bold yellow", "info": "cyan", "ok": "green"}
@@ -87,8 +96,12 @@ def _finding(finding: Finding, page: Page, *, verbose: bool) -> Iterator[Line]:
     first, *rest = paragraph(page, lead, text, style=STYLES[severity], indent=4)
     yield _emphasised(first, who)
     yield from rest
+    if finding.location:
+        yield from paragraph(
+            page, f"    {page.arrow} ", f"in {place(finding.location)}", style="dim"
+        )
     if finding.cause and finding.affects:
-        affected = f"also affects: {_some(finding.affects)}"
+        affected = f"also affects: {some(finding.affects)}"
         yield from paragraph(page, f"    {page.arrow} ", affected, style="dim")
     for detail in finding.details if verbose else ():
         if detail not in finding.message:
@@ -96,6 +109,11 @@ def _finding(finding: Finding, page: Page, *, verbose: bool) -> Iterator[Line]:
             yield from paragraph(page, f"    {page.dot} ", text, style="dim")
     if finding.remedy and finding.severity is not Severity.INFO:
         yield from paragraph(page, "    hint: ", finding.remedy.text, style="green", indent=10)
+
+
+def place(location: Location) -> str:
+    """Return `requirements.txt:3:1`, which editors and terminals turn into a link."""
+    return f"{location.path}:{location.line}:{location.column}"
 
 
 def _ground(finding: Finding) -> str:
@@ -130,7 +148,8 @@ def _emphasised(first: Line, who: str) -> Line:
     return (lead, Span(who, "bold"), Span(text.text[len(who) :]))
 
 
-def _some(names: Iterable[str]) -> str:
+def some(names: Iterable[str]) -> str:
+    """Return the first of the names, and how many more there are."""
     names = list(names)
     shown = ", ".join(names[:_SHOWN_AFFECTED])
     more = len(names) - _SHOWN_AFFECTED
@@ -147,7 +166,7 @@ def _summary(report: Report, page: Page) -> Iterator[Line]:
     ignored = f", {report.ignored} ignored" if report.ignored else ""
     unjudged = ""
     if report.unjudged:
-        unjudged = f"; no evidence about {_some(report.unjudged)}"
+        unjudged = f"; no evidence about {some(report.unjudged)}"
     text = (
         f"{', '.join(counts)}{ignored} in {counted(report.distributions, 'distribution')}"
         f"{unjudged}."
@@ -157,12 +176,12 @@ def _summary(report: Report, page: Page) -> Iterator[Line]:
     yield (Span(first[1].text, STYLES[worst]),)
     yield from rest
     sets = ", ".join(item.label for item in report.pinsets) or "none applies to this CPU"
-    proof = shortened(_proof(report.probing, report.findings), page)
-    yield from paragraph(page, "", f"{proof}. Pin-sets: {sets}.", style="dim")
+    proven = shortened(proof(report.probing, report.findings), page)
+    yield from paragraph(page, "", f"{proven}. Pin-sets: {sets}.", style="dim")
 
 
-def _proof(probing: Probing, findings: Iterable[Finding]) -> str:
-    """Say what was run, and what came of it; else why nothing was."""
+def proof(probing: Probing, findings: Iterable[Finding]) -> str:
+    """Say what was run, and what came of it; else why nothing was. No full stop."""
     if not probing.ran:
         nothing = "no package was imported" if probing.wanted == "none" else "nothing to probe"
         return f"Predicted, not proven: {probing.obstacle.rstrip('.') or nothing}"

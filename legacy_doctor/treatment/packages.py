@@ -249,7 +249,8 @@ def commands(
             from_source=wanted.from_source,
             alone=True,
         )
-        result.append(Command(words, resolves=True))
+        # What is built here needs what the command before installs, even to tell its version.
+        result.append(Command(words, resolves=not wanted.from_source))
     return tuple(result)
 
 

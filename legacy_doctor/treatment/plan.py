@@ -20,7 +20,7 @@ from legacy_doctor.model import (
     RemedyKind,
     Severity,
 )
-from legacy_doctor.treatment import packages, pins
+from legacy_doctor.treatment import builds, packages, pins
 from legacy_doctor.treatment.application import OURS, Place
 from legacy_doctor.treatment.packages import PackageStep
 from legacy_doctor.treatment.patching import Standing, State
@@ -121,12 +121,22 @@ def make(  # noqa: PLR0913  all that a treatment is made from
     selection: Selection,
 ) -> Treatment:
     """Return the treatment of these findings."""
+    patches = tuple(patches)
     wanted = [item for item in patches if _wanted(item, place, cpu)]
-    selection.check(_names(findings, wanted))
+    building = list(builds.needed(patches, cpu, place.distributions))
+    selection.check(_names(findings, [*wanted, *(patch for patch, _ in building)]))
     chosen = [finding for finding in findings if _is_chosen(finding, selection)]
     stand_ins = list(_stand_ins(wanted, place, selection))
     step = packages.step([*chosen, *stand_ins], place.distributions, constraints)
     step = _without_costs_of(step, [item.subject for item in stand_ins])
+    step = builds.joined(
+        step,
+        (
+            builds.step(patch, asked, place.distributions)
+            for patch, asked in building
+            if selection.takes(PACKAGES, PATCH + patch.id)
+        ),
+    )
     items = tuple(_item(item, place, step) for item in wanted if selection.takes(PATCH + item.id))
     return Treatment(
         packages=step,

@@ -5,12 +5,33 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from legacy_doctor.cli import main
 from tests.cli.wards import Ward, copied, wheel
-from tests.conftest import clean, real_environment
+from tests.conftest import Answer, Doctor, clean, real_environment
+
+
+@pytest.fixture
+def inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Doctor:
+    """Run the command line within this process: as `doctor` does, but many times a second."""
+
+    def run(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path = tmp_path) -> Answer:
+        monkeypatch.chdir(cwd)
+        for key, value in (env or {}).items():
+            monkeypatch.setenv(key, value)
+        if arguments[:1] == ("check",) and "--probe" not in arguments:
+            arguments = (*arguments, "--probe", "none")
+        capsys.readouterr()
+        code = main.run(arguments)
+        return Answer(code, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ import pytest
 from legacy_doctor.treatment.journal import Journal
 from tests.cli.conftest import offline
 from tests.cli.wards import Ward, copied, wheel
-from tests.conftest import ROOT, Answer, Doctor, Site, clean, lacking
+from tests.conftest import ROOT, Answer, Doctor, Site, Wheels, clean, lacking
 from tests.report.test_json import VALIDATOR
 
 CPU = ("--cpu", "phenom-ii")
@@ -144,6 +144,21 @@ def _large_state(path: Path) -> tuple[int, int, str]:
 LSTM = "import torch; torch.nn.LSTM(8, 8)(torch.ones(4, 2, 8)); print('lives')"
 CONV = "import torch; torch.nn.Conv1d(4, 8, 3)(torch.ones(2, 4, 32)); print('lives')"
 SWITCH = "import torch; print(torch._C._get_mkldnn_enabled())"
+WORKER = f"""
+import multiprocessing, sys
+
+def work():
+    exec({LSTM!r})
+    exec({CONV!r})
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context("spawn")
+    context.set_executable(sys.argv[1])
+    worker = context.Process(target=work)
+    worker.start()
+    worker.join()
+    sys.exit(worker.exitcode)
+"""
 
 
 @pytest.mark.torch
@@ -168,6 +183,14 @@ def test_torch_works_where_onednn_cannot_and_keeps_it_where_it_can(
     both = f"{LSTM}\n{CONV}"
     lives = ward.run("-c", both, under=emulated, env=env)
     assert lives.stdout == "lives\nlives\n", lives.stderr
+    # A child of an emulated process runs on the real CPU, unless it is emulated in its turn.
+    python = tmp_path / "emulated"
+    python.write_text(f'#!/bin/sh\nexec {" ".join(emulated)} {ward.python} "$@"\n')
+    python.chmod(0o755)
+    program = tmp_path / "program.py"
+    program.write_text(WORKER)
+    spawned = ward.run(str(program), str(python), under=emulated, env=env)
+    assert (spawned.returncode, spawned.stdout) == (0, "lives\nlives\n"), spawned.stderr
     assert ward.run("-c", SWITCH, env=env).stdout == "True\n"
     assert "legacy-doctor-torch-guard" in ward.versions()
 
@@ -188,6 +211,38 @@ def _fix(doctor: Doctor, ward: Ward, *words: str) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(answer.out)
     VALIDATOR.validate(document)
     return document
+
+
+@pytest.mark.wheels
+def test_what_waits_for_a_build_gets_it_here_and_it_is_undone(
+    wheels: Wheels, doctor: Doctor, tmp_path: Path
+) -> None:
+    """The real monotonic_align, built with real Cython against the numpy that is pinned here."""
+    ward = copied(wheels.last_good, tmp_path / "venv")
+    house = wheel(tmp_path / "house", "speech", "1.0", requires=["monotonic-align"]).parent
+    ward.pip("install", "-q", "--no-deps", "--no-index", "--find-links", str(house), "speech")
+    before = ward.bytes()
+    words = ("--python", str(ward.folder), *CPU, "--probe", "none")
+
+    plan = doctor("fix", *words)
+    shown = doctor("patch", "apply", "no-build-isolation", "--python", str(ward.folder), "--diff")
+
+    assert plan.code == 1, plan.err
+    assert "--no-build-isolation --no-deps monotonic-align" in " ".join(plan.out.split())
+    assert shown.out.splitlines()[-1] in " ".join(plan.out.split())
+    assert ward.bytes() == before
+
+    applied = doctor("fix", "--apply", *words)
+
+    assert applied.code == 0, applied.out + applied.err
+    versions = ward.versions()
+    assert versions["numpy"] == "2.3.5", "the pinned one is left as it is"
+    assert list((ward.packages / "monotonic_align").glob("core*.so"))
+    assert "nothing to do" in doctor("fix", "--apply", *words).out
+
+    doctor("undo", "--python", str(ward.folder))
+
+    assert ward.bytes() == before
 
 
 @pytest.mark.parametrize(

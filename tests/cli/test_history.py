@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+from legacy_doctor.treatment.journal import Journal
+from legacy_doctor.treatment.steps import ABSENT, FileStep, Plan
 from tests.cli.conftest import offline
 from tests.cli.wards import Ward
 from tests.conftest import Doctor, Site
@@ -72,3 +74,19 @@ def test_a_damaged_run_is_told_among_the_others(site: Site, doctor: Doctor) -> N
     assert re.search(r"1 damaged: \S+runs/0001/plan.json: truncated, or edited by hand", flat)
     assert "patch revert torch-onednn-off" in flat
     assert [run["state"] for run in document["runs"]] == ["damaged", "applied"]
+
+
+def test_a_run_that_was_cut_off_says_what_ends_it(site: Site, doctor: Doctor) -> None:
+    """Begun, and never carried out: as a power cut leaves it."""
+    journal = Journal(site.folder)
+    step = FileStep(site.packages / "new.py", ABSENT, b"", None, "a patch")
+    with journal.lock(command="fix --apply"):
+        journal.begin(Plan((step,)), command="fix --apply")
+    target = ("--python", str(site.folder))
+
+    told = " ".join(doctor("history", *target).out.split())
+    doctor("fix", *target, "--cpu", "phenom-ii", "--probe", "none")
+    after = doctor("history", *target).out
+
+    assert "interrupted: the next fix, patch or undo brings it to an end" in told
+    assert "interrupted" not in after

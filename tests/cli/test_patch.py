@@ -87,6 +87,19 @@ def test_what_an_older_run_interrupted_is_told_on_stderr(site: Site, doctor: Doc
     assert "run 2 was interrupted before it was written down" in answer.err
 
 
+def test_it_is_told_even_where_no_plan_can_be_made(site: Site, doctor: Doctor) -> None:
+    site.install("torch", "2.13.0", files={"torch/__init__.py": TORCH_INIT})
+    target = ("--python", str(site.folder))
+    assert doctor("patch", "apply", "torch-onednn-off", *target).code == 0
+    (site.folder / ".legacy-doctor/runs/0001").rename(site.folder / ".legacy-doctor/runs/.0002.new")
+
+    answer = doctor("fix", *target, "--cpu", "phenom-ii", "--probe", "none", "--only", "nothing")
+
+    assert answer.code == 2
+    assert "run 2 was interrupted before it was written down" in answer.err
+    assert "error: nothing: no such step" in answer.err
+
+
 def test_all_are_listed(doctor: Doctor) -> None:
     answer = doctor("patch", "list")
     document = json.loads(doctor("patch", "list", "--format", "json").out)
@@ -133,6 +146,16 @@ def test_each_tells_its_price_and_its_evidence(name: str, doctor: Doctor) -> Non
             ["apply", "mel-on-gpu"],
             "changes no file: it acts at import time",
             id="nothing for a file",
+        ),
+        pytest.param(
+            ["apply", "no-build-isolation", "--source", "nowhere.tar.gz"],
+            "nowhere.tar.gz: no such folder or archive",
+            id="nothing to build",
+        ),
+        pytest.param(
+            ["apply", "torch-dynamo-stub", "--source", "."],
+            "--source is for a patch that builds; torch-dynamo-stub does not",
+            id="a source for what builds nothing",
         ),
     ],
 )

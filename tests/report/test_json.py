@@ -24,6 +24,7 @@ from legacy_doctor.model import (
     Grade,
     Hidden,
     HiddenBy,
+    Location,
     Outcome,
     Probing,
     Remedy,
@@ -34,8 +35,10 @@ from legacy_doctor.model import (
     Step,
     When,
     Witness,
+    Work,
 )
 from legacy_doctor.report import beliefs
+from legacy_doctor.report import checkpoint as checkpoints
 from legacy_doctor.report import json as documents
 from legacy_doctor.treatment.journal import Entry
 from legacy_doctor.treatment.patching import State
@@ -43,7 +46,9 @@ from legacy_doctor.treatment.run import STATES
 from tests.diagnosis.patients import PHENOM, alternative, cpu, dist, knowing, patient, pin, pinset
 from tests.diagnosis.probed import PHENOM_PLAYED, UMATH, died, fault, raised, ran
 from tests.report.test_beliefs import WHOLE
+from tests.report.test_checkpoint import COPY, sick_weights, weights
 from tests.report.test_text import CONFIRMED, HINT, NUMPY, PROVEN, VARIABLE, finding, report
+from tests.tune.consultations import env_file, measurement, tuning
 
 SCHEMA = json.loads((Path(documents.__file__).parent / "schema.json").read_text())
 
@@ -170,6 +175,10 @@ DOCUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
         documents.report(
             report(*(finding(remedy=Remedy(kind=kind, text="t")) for kind in RemedyKind))
         ),
+    ),
+    "check, a place in a file": (
+        "check",
+        documents.report(report(finding(location=Location("pyproject.toml", 3, 1)))),
     ),
     "check, every grade": (
         "check",
@@ -298,6 +307,17 @@ DOCUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
         "patch-status",
         {"patches": [{"id": "x", "state": state.value, "why": "w"} for state in State]},
     ),
+    "checkpoint, healthy": ("checkpoint", checkpoints.body(weights(), None)),
+    "checkpoint, sick": ("checkpoint", checkpoints.body(sick_weights(), COPY)),
+    "tune": ("tune", documents.tuning(tuning())),
+    "tune, measured and written": (
+        "tune",
+        documents.tuning(
+            tuning(
+                measured=measurement(1.4, kept=True), file=env_file(written=True), severity="error"
+            )
+        ),
+    ),
 }
 
 
@@ -402,6 +422,7 @@ def test_the_words_of_the_schema_are_those_of_the_house() -> None:
     assert outcomes == [item.value for item in Outcome]
     states = words["patch-status"]["properties"]["patches"]["items"]["properties"]["state"]["enum"]
     assert states == [item.value for item in State]
+    assert words["tune"]["properties"]["work"]["enum"] == [item.value for item in Work]
 
 
 @pytest.mark.parametrize(
@@ -465,6 +486,11 @@ def test_a_whole_finding() -> None:
         },
         "location": None,
     }
+
+
+def test_a_place_counts_from_one() -> None:
+    place = documents.finding(finding(location=Location("r.txt", 3, 7)))["location"]
+    assert place == {"path": "r.txt", "line": 3, "column": 7}
 
 
 def test_a_finding_without_a_remedy() -> None:

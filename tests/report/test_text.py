@@ -10,6 +10,7 @@ import pytest
 from legacy_doctor.model import (
     Finding,
     Interpreter,
+    Location,
     ProbeResult,
     Probing,
     Remedy,
@@ -210,6 +211,11 @@ def test_what_a_cpu_is_called(on: Any, name: str) -> None:
 )
 def test_what_keeps_a_cpu_from_the_next_level(on: Any, said: str) -> None:
     assert text.lacks_next(on) == said
+
+
+def test_a_place_is_told_as_editors_take_it() -> None:
+    value = report(finding(location=Location("a/r.txt", 3, 7)))
+    assert part(value, "    ╰─>") == ["    ╰─> in a/r.txt:3:7"]
 
 
 def test_a_long_list_of_the_affected_is_cut() -> None:
