@@ -94,7 +94,9 @@ def _bounds(
         remedy, place = finding.remedy, finding.location
         if remedy is None or place is None or place in bounded:
             continue
-        requirement = places[place]
+        requirement = places.get(place)
+        if requirement is None:  # about the configuration
+            continue
         if remedy.commands:
             told.setdefault(f"{path}: a tool's own; run {' and '.join(remedy.commands)}")
         elif _is_written(requirement, remedy):

@@ -129,10 +129,7 @@ class Consultation:
         beside = _beside(files, findings)
         if beside:
             findings = admission.judge(files, self.cpu, self.knowledge, beside)
-        ignored = 0
-        if self.ignores:
-            today = datetime.now(timezone.utc).date()
-            findings, ignored = config.sift(findings, self.ignores, today)
+        findings, ignored = self._sifted(findings)
         return Gate(
             version=__version__,
             cpu=self.cpu,
@@ -144,6 +141,21 @@ class Consultation:
             ignored=ignored,
             files=tuple(files),
         )
+
+    def _sifted(self, findings: tuple[Finding, ...]) -> tuple[tuple[Finding, ...], int]:
+        """Leave out what is ignored, and tell of ignores that are over.
+
+        None is called unused: what it covers may be in a file that was not named.
+        """
+        if not self.ignores:
+            return findings, 0
+        from legacy_doctor.cli import ignores
+
+        today = datetime.now(timezone.utc).date()
+        written = [ignore for ignore in self.ignores if ignore.entry is not None]
+        over = ignores.review(written, today, findings, lambda _: False)
+        everything = sorted((*findings, *over), key=lambda finding: finding.severity.rank)
+        return config.sift(everything, self.ignores, today)
 
 
 def deliver(  # noqa: PLR0913  what and how

@@ -40,6 +40,8 @@ def _finding(finding: Finding, page: Page) -> Iterator[Line]:
     message = finding.message
     if finding.version is not None:
         message = f"{finding.subject} {finding.version} {message}"
+    elif finding.subject not in message:
+        message = f"{finding.subject}: {message}"
     text = f"{shortened(message, page)}{grade}"
     yield from _at(place, finding.severity.value, text, page)
     if finding.remedy:

@@ -116,6 +116,36 @@ def test_an_ignore_of_the_configuration_counts(doctor: Doctor, tmp_path: Path) -
     assert "0 errors, 0 warnings, 1 ignored in requirements.txt" in answer.out
 
 
+def test_an_ignore_that_is_over_is_told_and_covers_nothing(doctor: Doctor, tmp_path: Path) -> None:
+    ignore = 'rule = "admits-broken"\nreason = "soon gone"\nuntil = 2026-01-01'
+    put(
+        tmp_path,
+        pyproject_toml=f"[[tool.legacy-doctor.ignore]]\n{ignore}\n",
+        requirements_txt="numpy\n",
+    )
+
+    answer = doctor("requirements", "requirements.txt", *CPU, "--fix")
+
+    assert answer.code == 0
+    assert "admits-broken" in answer.out
+    assert "pyproject.toml:1:" in answer.out
+    assert "0 errors, 1 warning in requirements.txt" in answer.out
+
+
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "github", "markdown", "junit"])
+@pytest.mark.parametrize(("text", "code"), [("# x\nnumpy\n", 1), ("numpy<2.4\n", 0)])
+def test_every_format_ends_alike_and_names_the_place(
+    form: str, text: str, code: int, doctor: Doctor, tmp_path: Path
+) -> None:
+    put(tmp_path, requirements_txt=text)
+
+    answer = doctor("requirements", "requirements.txt", *CPU, "--format", form)
+
+    assert (answer.code, answer.err) == (code, "")
+    assert ("admits numpy" in answer.out) is (code == 1)
+    assert ("requirements.txt" in answer.out and "2" in answer.out) or code == 0
+
+
 def test_the_known_names_of_the_folder_are_read_and_told(doctor: Doctor, tmp_path: Path) -> None:
     put(
         tmp_path,

@@ -86,6 +86,12 @@ def test_a_finding_starts_with_its_place() -> None:
     )
 
 
+def test_what_does_not_name_its_subject_is_told_with_it() -> None:
+    both = finding(subject="a + b", version=None, message="both write c", location=PLACE)
+
+    assert "requirements.txt:3:1: error: a + b: both write c [emulated]\n" in screen(gate(both))
+
+
 def test_a_lock_has_a_command_of_its_own_and_the_version_is_told() -> None:
     shown = screen(gate(LOCKED, files=(FILE, LOCK)))
 
