@@ -35,7 +35,7 @@ def _sorted(sets: Iterable[PinSet]) -> tuple[PinSet, ...]:
 
 
 def excerpt(names: Iterable[str]) -> tuple[PinSet, ...]:
-    """Return the current pin-sets with only those pins that have to do with the distributions."""
+    """Return of the current pin-sets what may break of the distributions, and what answers it."""
     from legacy_doctor.knowledge.excerpt import cut
 
     paths = _files(superseded=False)
@@ -58,8 +58,9 @@ def choose(
 ) -> Knowledge:
     """Return the pin-sets named by `ID[@VERSION]`, or the current ones; the user's own first.
 
-    With `about`, what the current ones say of other distributions may be missing. Raises
-    `UnknownNameError` for a name that none has, `DataError` for a file that is broken.
+    With `about`, what the current ones say of other distributions may be missing, and of those
+    that nothing is known to break. Raises `UnknownNameError` for a name that none has, `DataError`
+    for a file that is broken.
     """
     if wanted:
         shipped = tuple(find(label) for label in wanted)

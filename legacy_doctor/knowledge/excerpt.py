@@ -24,11 +24,18 @@ def cut(texts: Sequence[str], names: Iterable[str]) -> list[str]:
     """Return the texts without the statements that have nothing to do with the distributions.
 
     Kept are pins and removals about them, pins that name one as an alternative, pins about what
-    these bring with them, and what is said of two or more together.
+    these bring with them, and what is said of two or more together. That something runs is of use
+    only where something else about it breaks: of the rest, nothing is kept.
     """
     wanted = set(names)
     split = [_STATEMENT.split(text) for text in texts]
-    left = {statement: _names(statement) for _, *rest in split for statement in rest}
+    every = [statement for _, *rest in split for statement in rest]
+    breaking = {_first(statement) for statement in every if "\nbroken =" in statement}
+    left = {
+        statement: _names(statement)
+        for statement in every
+        if not statement.startswith("pins") or _first(statement) in breaking
+    }
     kept: set[str] = set()
     while True:
         more = [
@@ -49,13 +56,18 @@ def cut(texts: Sequence[str], names: Iterable[str]) -> list[str]:
 def _names(statement: str) -> Sequence[str]:
     """Return the distributions that a statement is about."""
     if statement.startswith(("pins", "removals")):
-        about = statement.split('"', 2)[1:2]  # `distribution` is the first key
+        about = [_first(statement)]
         if "requirement =" in statement:
             about += _ALTERNATIVE.findall(statement)
         return about
     if statement.startswith("conflicts"):
         return _QUOTED.findall(statement.partition("distributions =")[2].partition("]")[0])
     return _PAIR.findall(statement)
+
+
+def _first(statement: str) -> str:
+    """Return what a pin or a removal is about: `distribution` is its first key."""
+    return statement.split('"', 2)[1]
 
 
 def _concerns(statement: str, about: Sequence[str], names: set[str]) -> bool:
@@ -67,4 +79,4 @@ def _brings(statement: str) -> Iterable[str]:
     if not statement.startswith("pins"):
         return ()
     unless = _UNLESS.search(statement) if "unless-installed" in statement else None
-    return (*statement.split('"', 2)[1:2], *(_QUOTED.findall(unless[1]) if unless else ()))
+    return (_first(statement), *(_QUOTED.findall(unless[1]) if unless else ()))
