@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 
@@ -39,6 +38,8 @@ class UnknownNameError(DoctorError):
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the nearest known word, or nothing."""
+    import difflib  # loaded for those who mistype
+
     lowered = {name.lower(): name for name in known}
     bare = {re.sub(r"[\W_]", "", name): name for name in lowered}
     same = bare.get(re.sub(r"[\W_]", "", word.lower()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -213,6 +214,14 @@ class Distribution:
         if self.tags:
             return not all(tag.endswith("-any") for tag in self.tags)
         return any(is_native(item.path) for item in self.files)
+
+
+def canonical(name: str) -> str:
+    """Return a distribution's name as names are compared (PEP 503).
+
+    `packaging.utils` does the same and loads more than a small command does in all.
+    """
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def is_native(path: str) -> bool:
@@ -873,6 +882,8 @@ class Requirement:
     kind: RequirementKind
     location: Location
     """Where its name stands."""
+    end: Location | None = None
+    """Behind its specifier, where `,<2` may be written; None where a tool or a table wrote it."""
     specifier: str = ""
     """PEP 440; what another dialect (poetry's caret, conda's) says is translated."""
     version: str | None = None
@@ -880,6 +891,8 @@ class Requirement:
     extras: frozenset[str] = frozenset()
     marker: str = ""
     """PEP 508, as written or translated; empty where it always holds."""
+    origin: str = ""
+    """`conda`, an address or a path: what a package index offers says nothing about it then."""
     text: str = ""
     """As written, for the message."""
 
@@ -891,10 +904,15 @@ class RequirementFile:
     path: str
     format: str
     """`requirements`, `constraints`, `pyproject`, `uv.lock`, `poetry.lock`, `pdm.lock`,
-    `Pipfile.lock`, `pylock`, `conda-environment`, `freeze`."""
+    `Pipfile`, `Pipfile.lock`, `pylock`, `conda-environment`, `freeze`."""
     requirements: tuple[Requirement, ...] = ()
     problems: tuple[tuple[Location, str], ...] = ()
     """Entries that were passed over, each with the reason."""
+
+    @property
+    def is_lock(self) -> bool:
+        """True where a tool writes it and nobody edits it."""
+        return self.format.endswith("lock") or self.format == "freeze"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,8 @@ def _loaded(*arguments: str, cwd: Path) -> dict[str, list[str]]:
         ["check", "--format", "junit"],
         ["check", "--color"],
         ["check", "--probe", "none"],
+        ["requirements", str(ROOT / "pyproject.toml"), "--cpu", "phenom-ii"],
+        ["requirements", str(ROOT / "pyproject.toml"), "--cpu", "phenom-ii", "--diff"],
         ["probe", "numpy", "--no-cache"],
         ["run", sys.executable, "-c", "pass"],
         ["explain", "numpy", "--cpu", "nehalem"],

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from legacy_doctor.cli import options
-from legacy_doctor.diagnosis import rules
 from legacy_doctor.errors import UnknownNameError
 from legacy_doctor.knowledge import document
 from legacy_doctor.knowledge.document import Table
@@ -116,6 +115,9 @@ def _seconds(table: Table) -> float | None:
 
 
 def _ignore(table: Table, entry: Entry) -> Ignore:
+    # The rules take longer to load than the file to read, and most files ignore nothing.
+    from legacy_doctor.diagnosis import rules
+
     try:
         rule = rules.known(table.text("rule"))
     except UnknownNameError as error:
@@ -129,6 +131,16 @@ def _ignore(table: Table, entry: Entry) -> Ignore:
     )
     table.finish()
     return ignore
+
+
+def ignoring(names: Iterable[str]) -> tuple[Ignore, ...]:
+    """Return the ignores of `--ignore`; raises `UnknownNameError` for a rule that is none."""
+    names = tuple(names)
+    if not names:
+        return ()
+    from legacy_doctor.diagnosis import rules
+
+    return tuple(Ignore(rule=rules.known(name), reason="--ignore") for name in names)
 
 
 def sift(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
-import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
@@ -36,6 +34,7 @@ _COMMANDS: Final = {
     "pinsets": "List, show and compare the pin-sets.",
     "probe": "Import and use packages in a sandbox, and tell how it ended.",
     "report": "Write the diagnosis as one page to read.",
+    "requirements": "Tell what requirement and lock files would let in, before it is installed.",
     "run": "Run any command, with a report when it dies of a signal.",
     "tune": "Set threads and variables for computing on the CPU, each with its reason.",
     "undo": "Put back what a fix or a patch changed, byte for byte.",
@@ -140,6 +139,9 @@ def _hint(error: click.ClickException) -> str:
 
 def _confess() -> None:
     """Show our own bug, and how to report it."""
+    import platform
+    import traceback
+
     traceback.print_exc()
     click.echo(
         f"error: this is a bug in legacy-doctor {__version__}, not in your environment. Please "

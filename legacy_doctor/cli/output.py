@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
@@ -41,6 +40,8 @@ def write(text: str, output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=not text.endswith("\n"), color=True)
         return
+    import tempfile  # takes longer to load than most reports to write
+
     text = text if text.endswith("\n") else f"{text}\n"
     try:
         if output.exists() and not output.is_file():

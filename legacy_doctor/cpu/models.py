@@ -873,7 +873,7 @@ def find(name: str) -> NamedCpu:
     """
     known = _index()
     try:
-        return known[_fold(name)]
+        return _build(known[_fold(name)])
     except KeyError:
         words = [word for item in named() for word in (item.name, *item.aliases)]
         shown = name if len(name) <= 40 else name[:40] + "..."
@@ -884,14 +884,15 @@ def find(name: str) -> NamedCpu:
 
 
 @cache
-def _index() -> dict[str, NamedCpu]:
-    return {_fold(word): item for item in named() for word in (item.name, *item.aliases)}
+def _index() -> dict[str, _Row]:
+    return {_fold(word): row for row in _ROWS for word in (row.name, *row.aliases)}
 
 
 def _fold(name: str) -> str:
     return "".join(character for character in name.lower() if character not in "-_ ")
 
 
+@cache
 def _build(row: _Row) -> NamedCpu:
     family, model, stepping = row.signature
     cpu = Cpu(

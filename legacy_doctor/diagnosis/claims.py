@@ -28,14 +28,19 @@ class Judgement(NamedTuple):
 
 def judge(patient: Patient, knowledge: Knowledge) -> Iterator[Judgement]:
     """Yield a judgement for every installed distribution that the pins speak of."""
-    by_name: dict[str, list[Pin]] = {}
-    for pin in concerning(patient.cpu, knowledge):
-        by_name.setdefault(pin.distribution, []).append(pin)
+    pins = by_name(patient.cpu, knowledge)
     installed = {item.name for item in patient.distributions}
     for distribution in patient.distributions:
-        pins = by_name.get(distribution.name)
-        if pins:
-            yield _judge(distribution, pins, installed)
+        if distribution.name in pins:
+            yield judged(distribution, pins[distribution.name], installed)
+
+
+def by_name(cpu: Cpu, knowledge: Knowledge) -> dict[str, list[Pin]]:
+    """Return the pins that speak of this CPU, by the distribution they are about."""
+    result: dict[str, list[Pin]] = {}
+    for pin in concerning(cpu, knowledge):
+        result.setdefault(pin.distribution, []).append(pin)
+    return result
 
 
 def concerning(cpu: Cpu, knowledge: Knowledge) -> Iterator[Pin]:
@@ -52,7 +57,8 @@ def concerning(cpu: Cpu, knowledge: Knowledge) -> Iterator[Pin]:
                 yield pin
 
 
-def _judge(distribution: Distribution, pins: list[Pin], installed: set[str]) -> Judgement:
+def judged(distribution: Distribution, pins: list[Pin], installed: set[str]) -> Judgement:
+    """Return what these pins say of one distribution among what else is installed."""
     standing, overruled = [], []
     for pin in pins:
         if not admits(pin.broken, distribution.version) or installed & {*pin.unless}:

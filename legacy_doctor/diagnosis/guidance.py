@@ -63,6 +63,15 @@ _HELP: Final = {
         ),
         "Uninstall both, then reinstall the one that is wanted.",
     ),
+    "admits-broken": (
+        Severity.ERROR,
+        (
+            "A requirement, constraint or project file asks for a range of versions of which "
+            "the newest known ones break on this CPU, while others are known to run. Nothing "
+            "was installed: a pin-set says so, with its evidence."
+        ),
+        "Add the bound that the remedy names, or have `legacy-doctor requirements --fix` write it.",
+    ),
     "broken-pin": (
         Severity.ERROR,
         (

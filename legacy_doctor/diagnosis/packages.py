@@ -5,10 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from itertools import combinations
-from typing import Final
-
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from typing import TYPE_CHECKING, Final
 
 from legacy_doctor.cpu import features
 from legacy_doctor.diagnosis import remedies
@@ -26,8 +23,12 @@ from legacy_doctor.model import (
     Remedy,
     RemedyKind,
     Severity,
+    canonical,
     is_native,
 )
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 
 def broken_pin(patient: Patient, knowledge: Knowledge) -> Iterator[Finding]:
@@ -199,7 +200,7 @@ def incompatible_versions(patient: Patient, knowledge: Knowledge) -> Iterator[Fi
     """Two installed versions fail together although no metadata forbids it."""
     for pinset in knowledge.pinsets:
         for item in pinset.incompatibilities:
-            first, second = Requirement(item.first), Requirement(item.second)
+            first, second = _required(item.first), _required(item.second)
             if _installed(first, patient) and _installed(second, patient):
                 yield Finding(
                     rule="incompatible-versions",
@@ -211,8 +212,14 @@ def incompatible_versions(patient: Patient, knowledge: Knowledge) -> Iterator[Fi
                 )
 
 
+def _required(text: str) -> Requirement:
+    from packaging.requirements import Requirement
+
+    return Requirement(text)
+
+
 def _installed(requirement: Requirement, patient: Patient) -> bool:
-    found = patient.get(canonicalize_name(requirement.name))
+    found = patient.get(canonical(requirement.name))
     return found is not None and admits(str(requirement.specifier), found.version)
 
 

@@ -7,9 +7,6 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-
 from legacy_doctor.diagnosis.claims import Judgement, overruled_as_advice
 from legacy_doctor.diagnosis.specifiers import admits, compatible, intersect
 from legacy_doctor.model import (
@@ -22,6 +19,7 @@ from legacy_doctor.model import (
     Remedy,
     RemedyKind,
     Severity,
+    canonical,
 )
 
 
@@ -35,14 +33,7 @@ def for_judgement(judgement: Judgement, patient: Patient) -> Remedy:
     name = judgement.distribution.name
     good = good_specifier(judgement)
     if good is not None:
-        best = next(
-            (
-                pin.last_good
-                for pin in judgement.standing
-                if pin.last_good and admits(good, pin.last_good)
-            ),
-            None,
-        )
+        best = known_to_run(judgement, good)
         known = f" ({best} is known to run)" if best else ""
         return Remedy(
             kind=RemedyKind.PIN,
@@ -66,6 +57,12 @@ def for_judgement(judgement: Judgement, patient: Patient) -> Remedy:
         "source on this machine",
         uninstall=(name,),
     )
+
+
+def known_to_run(judgement: Judgement, good: str) -> str | None:
+    """Return the last version that a pin knows to run, where `good` admits it."""
+    known = (pin.last_good for pin in judgement.standing)
+    return next((version for version in known if version and admits(good, version)), None)
 
 
 def good_specifier(judgement: Judgement) -> str | None:
@@ -158,6 +155,8 @@ def prescription(patient: Patient, findings: Iterable[Finding]) -> tuple[str, ..
 
     A distribution that one finding removes is not pinned by another. Notes ask for nothing.
     """
+    from packaging.requirements import Requirement
+
     remedies = [
         finding.remedy
         for finding in findings
@@ -168,7 +167,7 @@ def prescription(patient: Patient, findings: Iterable[Finding]) -> tuple[str, ..
         requirement
         for remedy in remedies
         for requirement in remedy.install
-        if remedy.uninstall or canonicalize_name(Requirement(requirement).name) not in gone
+        if remedy.uninstall or canonical(Requirement(requirement).name) not in gone
     ]
     other = [command for remedy in remedies for command in remedy.commands]
     return (*dict.fromkeys(other), *commands(patient, wanted, gone))

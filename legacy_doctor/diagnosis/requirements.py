@@ -8,10 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-
-from legacy_doctor.model import Distribution, Interpreter, Patient, SoftImport
+from legacy_doctor.model import Distribution, Interpreter, Patient, SoftImport, canonical
 
 _HEAD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -44,7 +41,7 @@ class Requirements:
             for text in distribution.requires:
                 head = _HEAD.match(text)
                 if head:
-                    name = canonicalize_name(head[0])
+                    name = canonical(head[0])
                     lines.setdefault(name, []).append((distribution, text))
         return lines
 
@@ -62,6 +59,8 @@ class Requirements:
                 yield Edge(self._installed[soft.distribution], "", "", soft=True)
 
     def _edge(self, distribution: Distribution, text: str) -> Edge | None:
+        from packaging.requirements import Requirement
+
         requirement = Requirement(text)
         specifier = str(requirement.specifier)
         if requirement.marker is None or requirement.marker.evaluate(self._environment("")):

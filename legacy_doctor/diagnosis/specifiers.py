@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from packaging.specifiers import SpecifierSet
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 
@@ -30,16 +30,57 @@ def compatible(one: str, other: str) -> bool:
     return any(both.contains(version, prereleases=True) for version in _candidates(one, other))
 
 
+def newest(specifier: str, known: Iterable[Version]) -> Version | None:
+    """Return the newest version that an installer may find for `specifier`; None where none is.
+
+    Of the known ones if it admits any; else of those that it names itself, else of what lies
+    beside them. Pre-releases only where nothing else is admitted, as PEP 440 has it.
+    """
+    wanted = SpecifierSet(specifier)
+    for versions in (tuple(known), tuple(named(specifier)), tuple(_candidates(specifier))):
+        for prereleases in (None, True):
+            admitted = [item for item in versions if wanted.contains(item, prereleases)]
+            if admitted:
+                return max(admitted)
+    return None
+
+
 def _candidates(*specifiers: str) -> Iterator[Version]:
     yield Version("0")
+    for item in named(*specifiers):
+        yield item
+        yield from _neighbours(item)
+
+
+def named(*specifiers: str) -> Iterator[Version]:
+    """Yield the versions that the specifiers name, whether they admit them or not."""
     for text in specifiers:
-        for specifier in SpecifierSet(text):
-            try:
-                named = Version(specifier.version.removesuffix(".*"))
-            except InvalidVersion:  # `===` takes any text
-                continue
-            yield named
-            yield from _neighbours(named)
+        versions = (version(item.version.removesuffix(".*")) for item in SpecifierSet(text))
+        yield from (item for item in versions if item is not None)
+
+
+def version(text: str) -> Version | None:
+    """Return the version that a text is; None where it is none (`===` takes any text)."""
+    try:
+        return Version(text)
+    except InvalidVersion:
+        return None
+
+
+def is_specifier(text: str) -> bool:
+    """Tell whether a text is a version specifier."""
+    try:
+        SpecifierSet(text)
+    except InvalidSpecifier:
+        return False
+    return True
+
+
+def following(version: Version) -> Iterator[Version]:
+    """Yield later releases of the kind that may exist: the last number one up, then others."""
+    epoch = f"{version.epoch}!" if version.epoch else ""
+    for place in reversed(range(len(version.release))):
+        yield Version(epoch + _dotted(*version.release[:place], version.release[place] + 1))
 
 
 def _neighbours(version: Version) -> Iterator[Version]:

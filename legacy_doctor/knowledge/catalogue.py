@@ -27,7 +27,20 @@ def folder(name: str = "pinsets") -> Path:
 def current() -> tuple[PinSet, ...]:
     """Return the shipped pin-sets that nothing supersedes, oldest machine first."""
     sets = map(pinset.read, _files(superseded=False))
+    return _sorted(sets)
+
+
+def _sorted(sets: Iterable[PinSet]) -> tuple[PinSet, ...]:
     return tuple(sorted(sets, key=lambda item: (-len(features.onwards(item.lacks)), item.id)))
+
+
+def excerpt(names: Iterable[str]) -> tuple[PinSet, ...]:
+    """Return of the current pin-sets what may break of the distributions, and what answers it."""
+    from legacy_doctor.knowledge.excerpt import cut
+
+    paths = _files(superseded=False)
+    texts = cut([path.read_text(encoding="utf-8") for path in paths], names)
+    return _sorted(map(pinset.read, paths, (text.encode() for text in texts)))
 
 
 def every() -> tuple[PinSet, ...]:
@@ -40,12 +53,19 @@ def _files(*, superseded: bool) -> list[Path]:
     return [path for path in found if ("@" in path.stem) is superseded and path.stem != "probes"]
 
 
-def choose(wanted: Sequence[str] = (), own: Iterable[Path] = ()) -> Knowledge:
+def choose(
+    wanted: Sequence[str] = (), own: Iterable[Path] = (), about: Iterable[str] | None = None
+) -> Knowledge:
     """Return the pin-sets named by `ID[@VERSION]`, or the current ones; the user's own first.
 
-    Raises `UnknownNameError` for a name that none has, `DataError` for a file that is broken.
+    With `about`, what the current ones say of other distributions may be missing, and of those
+    that nothing is known to break. Raises `UnknownNameError` for a name that none has, `DataError`
+    for a file that is broken.
     """
-    shipped = tuple(find(label) for label in wanted) if wanted else current()
+    if wanted:
+        shipped = tuple(find(label) for label in wanted)
+    else:
+        shipped = current() if about is None else excerpt(about)
     return Knowledge(pinsets=(*map(pinset.read, own), *shipped))
 
 

@@ -10,21 +10,23 @@ import sys
 from collections.abc import Collection, Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from legacy_doctor.cpu import features
 from legacy_doctor.errors import DataError, suggestion
-from legacy_doctor.model import Evidence, Grade
+from legacy_doctor.model import Evidence, Grade, canonical
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:  # tomli before 2.2 is pure Python: the doctor loads nothing compiled
     import tomli as tomllib
+
+
+_NAME: Final = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
+"""A distribution's name, as the core metadata specification allows it."""
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -35,10 +37,16 @@ def parse(text: str) -> dict[str, Any]:
 def load(path: Path) -> Table:
     """Parse a TOML file; raises `DataError` where it cannot be read or is no TOML."""
     try:
-        with path.open("rb") as file:
-            return Table(tomllib.load(file), str(path), "")
+        content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    return decoded(content, path)
+
+
+def decoded(content: bytes, path: Path) -> Table:
+    """Parse what a TOML file holds; raises `DataError` where it is no TOML."""
+    try:
+        return Table(tomllib.loads(content.decode()), str(path), "")
     except (ValueError, RecursionError) as error:  # endless digits, endless brackets
         raise DataError(f"{path}: not valid TOML: {error}") from error
 
@@ -159,6 +167,8 @@ class Table:
 
     def requirement(self, key: str) -> str:
         """A requirement (PEP 508), as it is written."""
+        from packaging.requirements import InvalidRequirement, Requirement
+
         text = self.text(key)
         try:
             Requirement(text)
@@ -184,10 +194,9 @@ class Table:
         return tuple(self._name(f"{key}[{index}]", name) for index, name in names)
 
     def _name(self, key: str, name: str) -> str:
-        try:
-            return canonicalize_name(name, validate=True)
-        except ValueError:
+        if not _NAME.fullmatch(name):
             self.fail(key, f"not a distribution name: {name!r}")
+        return canonical(name)
 
     def table(self, key: str) -> Table | None:
         """A sub-table, or None where the key is absent."""

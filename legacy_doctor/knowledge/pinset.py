@@ -22,9 +22,12 @@ FORMAT = 1
 """The one `schema` number that this reader understands."""
 
 
-def read(path: Path) -> PinSet:
-    """Return the pin-set in the file; raises `DataError` with file, path and suggestion."""
-    table = document.load(path)
+def read(path: Path, content: bytes | None = None) -> PinSet:
+    """Return the pin-set in the file, or in what was taken out of it.
+
+    Raises `DataError` with file, path and suggestion.
+    """
+    table = document.load(path) if content is None else document.decoded(content, path)
     if table.number("schema") != FORMAT:
         table.fail("schema", f"this legacy-doctor reads schema = {FORMAT}")
     target = table.table("target")
