@@ -9,8 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from legacy_doctor.cli.hooked import Hooking, Socket
 from legacy_doctor.environment import distributions
 from legacy_doctor.errors import DataError, DoctorError
+from legacy_doctor.hook import install
 from legacy_doctor.knowledge import patches
 from legacy_doctor.model import Distribution, Finding, Interpreter, Knowledge, Patient
 from legacy_doctor.treatment import files, installer, pharmacy, pins, plan, uvproject
@@ -129,11 +131,13 @@ class Ward:
         found = [path for name in ("uv.toml", "pyproject.toml") if (path := here / name).is_file()]
         return uvproject.diff(found[0], pins.text_of(found[0]), lines) if found else ""
 
-    def apply(self, treatment: Treatment, command: str) -> tuple[int, ...]:
+    def apply(
+        self, treatment: Treatment, command: str, hooking: Hooking | None = None
+    ) -> tuple[int, ...]:
         """Carry the treatment out, under one lock; return the numbers of its runs.
 
-        Packages first; then the patches are looked at again. Raises `DoctorError` where a part
-        fails: what was done before it stays done, and can be undone.
+        Packages first; then the patches are looked at again, and the hook comes last. Raises
+        `DoctorError` where a part fails: what was done before it stays done, and can be undone.
         """
         runs: list[int] = []
         with self.journal.lock(command=command):
@@ -143,7 +147,7 @@ class Ward:
             try:
                 steps = [*self._patched(treatment), *_again(treatment.pins)]
                 extra = {_WITH: runs[0]} if runs else None
-                number = self._write(steps, command, extra)
+                number = self._write(steps, command, extra, hooking)
             except DoctorError as error:
                 raise _so_far(error, runs) from error
             runs += [] if number is None else [number]
@@ -159,15 +163,44 @@ class Ward:
             for step in place.apply(item.patch, replaces=item.replaces)
         ]
 
-    def _write(self, steps: Sequence[FileStep], command: str, extra: Any) -> int | None:
+    def _write(
+        self,
+        steps: Sequence[FileStep],
+        command: str,
+        extra: Any,
+        hooking: Hooking | None = None,
+        emptied: Sequence[Path] = (),
+    ) -> int | None:
+        steps = (*steps, *_again(hooking.steps if hooking else ()))
         if not steps:
             return None
         try:
-            run = self.journal.begin(Plan(tuple(steps)), command=command, extra=extra)
+            plan = Plan(steps)
+            run = self.journal.begin(plan, command=command, extra=extra, emptied=emptied)
         except NothingToDoError:
             return None
-        run.apply()
+        if hooking is None:
+            run.apply()
+        else:
+            self.socket.apply(run, hooking.identity)
         return run.number
+
+    @cached_property
+    def socket(self) -> Socket:
+        """Where the start-up hook of the environment goes."""
+        return Socket(interpreter=self.interpreter)
+
+    def hook(self, hooking: Hooking, command: str) -> int | None:
+        """Put a hook in as one run, and prove it; None where it is there already."""
+        with self.journal.lock(command=command):
+            return self._write((), command, None, hooking)
+
+    def unhook(self, command: str) -> int | None:
+        """Take whatever of a hook is there out, as one run; None where there is nothing."""
+        folder = self.socket.folder
+        with self.journal.lock(command=command):
+            steps = install.removal(folder)
+            return self._write(steps, command, None, emptied=[install.cache(folder)])
 
     def change(self, steps: Sequence[FileStep], command: str) -> int | None:
         """Carry out file steps as one run; None where there is nothing to do."""

@@ -12,7 +12,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -142,8 +142,12 @@ def _xattrs(descriptor: int) -> tuple[tuple[str, bytes], ...]:
         raise
 
 
-def apply(step: FileStep, temp: Path | None = None) -> None:
+def apply(
+    step: FileStep, temp: Path | None = None, compiled: Collection[Path] = frozenset()
+) -> None:
     """Do one step by itself, and return when it is on the disk.
+
+    `compiled` is bytecode that stays, as for `forget_bytecode`.
 
     Raises `DriftedError` where `step.before` is not what lies there, and `DoctorError` where it
     cannot be done; nothing has changed then, and no temporary file is left. Killed half-way it
@@ -161,7 +165,7 @@ def apply(step: FileStep, temp: Path | None = None) -> None:
         disk.discard(temp)
         raise
     disk.sync([step.path.parent])
-    forget_bytecode(step.path)
+    forget_bytecode(step.path, compiled)
 
 
 def stage(step: FileStep, temp: Path) -> None:
@@ -230,21 +234,22 @@ def commit(change: Change, temp: Path) -> None:
             os.replace(temp, change.path)
 
 
-def forget_bytecode(path: Path) -> None:
+def forget_bytecode(path: Path, compiled: Collection[Path] = frozenset()) -> None:
     """Remove what Python compiled from a source file; raises `DoctorError` where it cannot.
 
     Bytecode without a check of its source would outlive every edit. It is a cache: it is removed
-    and never restored. A `__pycache__` that is a symbolic link belongs to somebody else.
+    and never restored, but for the files of `compiled`, which a treatment writes itself. A
+    `__pycache__` that is a symbolic link belongs to somebody else.
     """
     folder = path.parent / "__pycache__"
     if path.suffix != ".py" or os.path.islink(folder):  # noqa: PTH114
         return
-    compiled = re.compile(rf"{re.escape(path.stem)}\.[^.]+(\.opt-[^.]+)?\.pyc")
+    pattern = re.compile(rf"{re.escape(path.stem)}\.[^.]+(\.opt-[^.]+)?\.pyc")
     with disk.telling(folder, "read"):
         try:
             names = sorted(os.listdir(folder))  # noqa: PTH208
         except (FileNotFoundError, NotADirectoryError):
             return
     for name in names:
-        if compiled.fullmatch(name):
+        if pattern.fullmatch(name) and folder / name not in compiled:
             disk.discard(folder / name)

@@ -170,14 +170,18 @@ class Run:
 
     def _settle(self) -> None:
         """Do what follows the renames, and leave the run as applied."""
+        kept = {change.path for change in self.changes if change.after.kind != "absent"}
         for change in self.changes:
-            files.forget_bytecode(change.path)
+            files.forget_bytecode(change.path, kept)
         _remove_empty(self.record.removed)
         self._sync()
         self._turn("applied")
 
     def take_back(self) -> tuple[Path, ...]:
-        """Bring the files that are as after to before; return those that are neither."""
+        """Bring the files that are as after to before; return those that are neither.
+
+        In reverse: what was written last may be what leads to the others.
+        """
         found = [self._found(change) for change in self.changes]
         # Every original is read before the first is restored: a damaged one stops all of them.
         back = {
@@ -185,11 +189,12 @@ class Run:
             for index, change in enumerate(self.changes)
             if found[index] == change.after
         }
-        for index, (change, temp) in enumerate(self._pairs()):
+        kept = {change.path for change in self.changes if change.before.kind != "absent"}
+        for index, (change, temp) in reversed(list(enumerate(self._pairs()))):
             if index in back:
                 with disk.telling(change.path):
                     change.path.parent.mkdir(parents=True, exist_ok=True)
-                files.apply(back[index], temp)
+                files.apply(back[index], temp, kept)
             disk.discard(temp)
         _remove_empty(self.record.made)
         self._sync()
