@@ -29,7 +29,7 @@ ARROWS = {
     "cli": {
         *WORDS,
         *("binary", "cpu", "environment", "knowledge", "diagnosis", "probe", "treatment"),
-        *("mel", "hook", "report", "cli"),
+        *("mel", "hook", "process", "report", "cli"),
     },
     "__main__": {"cli"},
     "__init__": set(),

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -81,7 +81,8 @@ class Arming:
         Guards of what dies and has no cure, and the recommended patches that act at import time.
         """
         mortal = {item.subject for item in self.report.findings if _incurable(item)}
-        guards = [item for item in (*self._known(), *self._proven()) if item.distribution in mortal]
+        known = self._known(mortal) if mortal else ()
+        guards = [*known, *(item for item in self._proven() if item.distribution in mortal)]
         shims = map(self._shim, self._recommended())
         return self._named(tuple(dict.fromkeys(guards)), tuple(shims))
 
@@ -97,12 +98,16 @@ class Arming:
 
     # Guards
 
-    def _known(self) -> Iterator[Guard]:
-        """Yield the guards that the pins ask for, of what is installed and of what may come."""
+    def _known(self, names: Collection[str] | None = None) -> Iterator[Guard]:
+        """Yield the guards that the pins ask for, of what is installed and of what may come.
+
+        Of some distributions only, where `names` says which.
+        """
         concerning = tuple(claims.concerning(self.patient.cpu, self.knowledge))
         for pin in concerning:
             where = _where(pin.needs, pin)
-            if where is None or not self._deadly(pin):
+            wanted = names is None or pin.distribution in names
+            if where is None or not wanted or not self._deadly(pin):
                 continue
             pins = tuple(other for other in concerning if other.distribution == pin.distribution)
             for module in self._modules(pin.distribution):

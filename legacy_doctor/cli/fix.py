@@ -12,7 +12,17 @@ from typing import Any, Final
 import click
 
 from legacy_doctor import __version__
-from legacy_doctor.cli import check, config, examination, options, output, probing, treated
+from legacy_doctor.cli import (
+    check,
+    config,
+    examination,
+    options,
+    output,
+    probing,
+    protection,
+    treated,
+)
+from legacy_doctor.cli.arming import Arming
 from legacy_doctor.cli.ward import Ward
 from legacy_doctor.knowledge import catalogue
 from legacy_doctor.model import Course, Knowledge, Patient, Report, Severity, Step
@@ -83,21 +93,24 @@ def _course(case: Case, words: dict[str, Any], *, applied: bool, exact: bool) ->
         ward = _ward(patient, words)
     selection = _selection(words)
     treatment = ward.plan(patient, case.knowledge, report.findings, selection, exact=exact)
+    arming = Arming(patient=patient, knowledge=case.knowledge, report=report)
+    shield = protection.plan(arming, ward.socket, selection)
+    planned = steps(treatment, ward, ward.offer(patient, case.knowledge, Path.cwd()))
     course = Course(
         report=report,
-        steps=tuple(steps(treatment, ward, ward.offer(patient, case.knowledge, Path.cwd()))),
+        steps=(*planned, *shield.steps),
         untreated=treatment.untreated,
         probes=treatment.probes,
         applied=applied,
-        remarks=remarks,
+        remarks=(*remarks, *shield.remarks),
         options=tuple(_said(words)),
     )
-    if not applied or treatment.empty:
+    if not applied or not course.steps:
         return course
-    runs = ward.apply(treatment, "fix --apply")
+    runs = ward.apply(treatment, "fix --apply", shield.hooking)
     complaints = () if treatment.packages.empty else ward.pharmacy.complaints()
     after = case.examine()[1]
-    return replace(course, runs=runs, outcome=after, remarks=(*remarks, *complaints))
+    return replace(course, runs=runs, outcome=after, remarks=(*course.remarks, *complaints))
 
 
 def _said(words: dict[str, Any]) -> Iterator[str]:

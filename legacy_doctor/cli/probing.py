@@ -18,6 +18,7 @@ from legacy_doctor.diagnosis import confirmation, selection
 from legacy_doctor.environment.fingerprint import Fingerprints
 from legacy_doctor.environment.imports import import_names
 from legacy_doctor.environment.ownership import Owners
+from legacy_doctor.hook.generate import BOOT
 from legacy_doctor.knowledge import probes as shipped
 from legacy_doctor.model import (
     Distribution,
@@ -139,7 +140,7 @@ def prepare(patient: Patient, knowledge: Knowledge, wish: Wish) -> session.Setti
         cpu=patient.cpu,
         owners=Owners(patient.distributions),
         emulator=player(wish.cpu_name if patient.what_if else None),
-        env=_user_site(patient),
+        env={**_user_site(patient), **_unguarded(patient)},
         slots=wish.slots or len(os.sched_getaffinity(0)),
         seconds=wish.seconds,
         store=cache.Cache(cache.folder(os.environ) if wish.use_cache else None),
@@ -178,6 +179,17 @@ def _user_site(patient: Patient) -> dict[str, str]:
     base = Path(os.environ.get("PYTHONUSERBASE") or "~/.local").expanduser()
     inside = any(base in path.parents for path in patient.interpreter.site_packages)
     return {"PYTHONUSERBASE": str(base)} if inside else {}
+
+
+def _unguarded(patient: Patient) -> dict[str, str]:
+    """Let what an installed hook would stop run into its fate: a guard is no cure.
+
+    Its shims stay: they are.
+    """
+    guarded = any(
+        os.path.isfile(folder / f"{BOOT}.py") for folder in patient.interpreter.site_packages
+    )
+    return {"LEGACY_DOCTOR_DISABLE": "guards"} if guarded else {}
 
 
 def generic(distribution: Distribution) -> Probe | None:
