@@ -144,10 +144,10 @@ class Arming:
         )
 
     def _modules(self, name: str) -> tuple[str, ...]:
-        """Return what one imports of it: RECORD tells, and where it is not there, its probe."""
+        """Return what one imports of it: RECORD tells, else its probe, else its own name."""
         installed = self.patient.get(name)
         found = import_names(installed) if installed is not None else ()
-        return found or self._probed.get(name, ())
+        return found or self._probed.get(name, ()) or _namesake(installed)
 
     @cached_property
     def _probed(self) -> dict[str, tuple[str, ...]]:
@@ -204,7 +204,8 @@ class Arming:
 
     def _shims(self, guards: Sequence[Guard], wish: Wish) -> Iterator[Shim]:
         asked = dict.fromkeys(_shim_id(name) for name in wish.shims)
-        if wish.checkpoints:
+        listed = _listed(wish.checkpoints)
+        if listed:
             asked[LISTED] = None
         elif LISTED in asked:
             raise DoctorError(
@@ -221,7 +222,7 @@ class Arming:
                 raise DoctorError(
                     f"{STUB}: nothing stops {STUBBED} on this CPU, so the real datasets works"
                 )
-            yield self._shim(self._patch(name), _listed(wish.checkpoints) if name == LISTED else ())
+            yield self._shim(self._patch(name), listed if name == LISTED else ())
 
     def _recommended(self) -> Iterator[Patch]:
         """Yield the patches that act at import time only, and are right for what is installed."""
@@ -275,6 +276,15 @@ def _where(needs: frozenset[str], pin: Pin | None) -> Where | None:
     needs = features.expand(needs) - features.cumulative("x86-64-v1")
     when = pin.when if pin is not None else None
     return Where(needs=needs, when=when) if needs or when else None
+
+
+def _namesake(installed: Distribution | None) -> tuple[str, ...]:
+    """Return the module of a distribution's own name, where one lies beside its metadata."""
+    if installed is None:
+        return ()
+    name = installed.name.replace("-", "_")
+    places = (installed.root / name, installed.root / f"{name}.py")
+    return (name,) if name.isidentifier() and any(map(os.path.exists, places)) else ()
 
 
 def _imported(source: str) -> Iterator[str]:

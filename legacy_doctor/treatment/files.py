@@ -12,7 +12,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +22,8 @@ from legacy_doctor.errors import DoctorError
 from legacy_doctor.treatment import disk
 from legacy_doctor.treatment.steps import ABSENT, NEW_FILE_MODE, Change, FileState, FileStep
 
+_CHECKED: Final = (0b11).to_bytes(4, "little")
+"""The second word of bytecode that is checked by the hash of its source."""
 _INHERITED: Final = "system.posix_acl_access"
 """The access list that a folder may give to every new file in it."""
 
@@ -142,12 +144,8 @@ def _xattrs(descriptor: int) -> tuple[tuple[str, bytes], ...]:
         raise
 
 
-def apply(
-    step: FileStep, temp: Path | None = None, compiled: Collection[Path] = frozenset()
-) -> None:
+def apply(step: FileStep, temp: Path | None = None) -> None:
     """Do one step by itself, and return when it is on the disk.
-
-    `compiled` is bytecode that stays, as for `forget_bytecode`.
 
     Raises `DriftedError` where `step.before` is not what lies there, and `DoctorError` where it
     cannot be done; nothing has changed then, and no temporary file is left. Killed half-way it
@@ -165,7 +163,7 @@ def apply(
         disk.discard(temp)
         raise
     disk.sync([step.path.parent])
-    forget_bytecode(step.path, compiled)
+    forget_bytecode(step.path)
 
 
 def stage(step: FileStep, temp: Path) -> None:
@@ -234,11 +232,11 @@ def commit(change: Change, temp: Path) -> None:
             os.replace(temp, change.path)
 
 
-def forget_bytecode(path: Path, compiled: Collection[Path] = frozenset()) -> None:
+def forget_bytecode(path: Path) -> None:
     """Remove what Python compiled from a source file; raises `DoctorError` where it cannot.
 
     Bytecode without a check of its source would outlive every edit. It is a cache: it is removed
-    and never restored, but for the files of `compiled`, which a treatment writes itself. A
+    and never restored. What Python itself compares with its source, by hash (PEP 552), stays. A
     `__pycache__` that is a symbolic link belongs to somebody else.
     """
     folder = path.parent / "__pycache__"
@@ -251,5 +249,14 @@ def forget_bytecode(path: Path, compiled: Collection[Path] = frozenset()) -> Non
         except (FileNotFoundError, NotADirectoryError):
             return
     for name in names:
-        if pattern.fullmatch(name) and folder / name not in compiled:
+        if pattern.fullmatch(name) and not _checks_itself(folder / name):
             disk.discard(folder / name)
+
+
+def _checks_itself(compiled: Path) -> bool:
+    """Whether bytecode says that its source's hash is to be compared at every import."""
+    try:
+        with open(compiled, "rb") as file:
+            return file.read(8)[4:] == _CHECKED
+    except OSError:
+        return False

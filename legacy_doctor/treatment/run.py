@@ -170,9 +170,8 @@ class Run:
 
     def _settle(self) -> None:
         """Do what follows the renames, and leave the run as applied."""
-        kept = {change.path for change in self.changes if change.after.kind != "absent"}
         for change in self.changes:
-            files.forget_bytecode(change.path, kept)
+            files.forget_bytecode(change.path)
         _remove_empty(self.record.removed)
         self._sync()
         self._turn("applied")
@@ -189,12 +188,11 @@ class Run:
             for index, change in enumerate(self.changes)
             if found[index] == change.after
         }
-        kept = {change.path for change in self.changes if change.before.kind != "absent"}
         for index, (change, temp) in reversed(list(enumerate(self._pairs()))):
             if index in back:
                 with disk.telling(change.path):
                     change.path.parent.mkdir(parents=True, exist_ok=True)
-                files.apply(back[index], temp, kept)
+                files.apply(back[index], temp)
             disk.discard(temp)
         _remove_empty(self.record.made)
         self._sync()
