@@ -81,8 +81,8 @@ class Arming:
         Guards of what dies and has no cure, and the recommended patches that act at import time.
         """
         mortal = {item.subject for item in self.report.findings if _incurable(item)}
-        known = self._known(mortal) if mortal else ()
-        guards = [*known, *(item for item in self._proven() if item.distribution in mortal)]
+        found = (*self._known(mortal), *self._proven()) if mortal else ()
+        guards = [item for item in found if item.distribution in mortal and self._stops(item)]
         shims = map(self._shim, self._recommended())
         return self._named(tuple(dict.fromkeys(guards)), tuple(shims))
 
@@ -130,6 +130,11 @@ class Arming:
         if installed is None or not admits(pin.broken, installed.version):
             return True
         return self._finding(pin.distribution) is not None
+
+    def _stops(self, guard: Guard) -> bool:
+        """Whether it would stop what is installed now."""
+        installed = self.patient.get(guard.distribution)
+        return installed is not None and admits(guard.broken, installed.version)
 
     def _finding(self, name: str) -> Finding | None:
         """Return the error about a distribution that no probe refuted and nobody accepts."""

@@ -18,7 +18,7 @@ from legacy_doctor.treatment import application
 from legacy_doctor.treatment.plan import HOOK, PATCHES, Selection
 
 _COST: Final = "every start of Python takes up to a million instructions more (3 % at most)"
-_OFF: Final = "LEGACY_DOCTOR_DISABLE=1 switches it off; python -S starts without it"
+_OFF: Final = "LEGACY_DOCTOR_DISABLE=1 switches it off"
 
 
 @dataclass(frozen=True, kw_only=True)
