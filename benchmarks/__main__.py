@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import check, probe, replay, treat
+from benchmarks import check, hook, probe, replay, treat
 
-SUITES = {"check": check.run, "probe": probe.run, "treat": treat.run}
+SUITES = {"check": check.run, "hook": hook.run, "probe": probe.run, "treat": treat.run}
 
 
 def main(arguments: list[str]) -> int:

@@ -783,7 +783,7 @@ class Step:
     """One step of a treatment, as it is told."""
 
     id: str
-    """What `--only` and `--skip` call it: `packages`, `patch:<id>`, `pins`."""
+    """What `--only` and `--skip` call it: `packages`, `patch:<id>`, `pins`, `hook`."""
     title: str
     reasons: tuple[str, ...] = ()
     grade: Grade | None = None

@@ -49,7 +49,7 @@ def rules(value: HookReport, page: Page) -> Iterator[Line]:
         yield from _field(page, "stops", f"nothing now: {why}")
     waiting = sorted({item.distribution for item in guards} - {name for name, _ in stopped})
     if waiting:
-        text = f"{counted(len(waiting), 'more package')}, should they come to be deadly here: "
+        text = f"{counted(len(waiting), 'more package')}, should one come to be deadly here: "
         yield from _field(page, "watches", text + ", ".join(waiting))
     for item in value.rules:
         if item.kind == "shim":

@@ -30,20 +30,26 @@ symptom = "SIGILL"
 cure = "do without it"
 evidence = [{{ grade = "silicon", source = "this test" }}]
 """
+SABOTAGE = "import sys; sys.meta_path[:] = [f for f in sys.meta_path if not hasattr(f, 'NAMES')]\n"
+"""A start-up file of somebody else that throws ours out."""
 PHENOM = ("--cpu", "phenom-ii")
 
 
-@pytest.fixture
-def ward(bare: Path, tmp_path: Path) -> Ward:
+@pytest.fixture(scope="session")
+def incurable(bare: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """torch 2.4.1, which no entry point reaches, and catboost, of which no version lives."""
+    house = tmp_path_factory.mktemp("house")
     for name, version in (("torch", "2.4.1"), ("catboost", "1.2.10"), ("hopeless", "1.0")):
-        wheel(tmp_path / "house", name, version)
-    made = copied(bare, tmp_path / "venv")
-    made.pip(
-        *("install", "-q", *offline(tmp_path / "house"), "--no-compile"),
-        *("torch", "catboost", "hopeless"),
-    )
-    return made
+        wheel(house, name, version)
+    made = copied(bare, tmp_path_factory.mktemp("incurable") / "venv")
+    made.pip("install", "-q", *offline(house), "--no-compile", "torch", "catboost", "hopeless")
+    return made.folder
+
+
+@pytest.fixture
+def ward(incurable: Path, tmp_path: Path) -> Ward:
+    """A copy of it, for one test."""
+    return copied(incurable, tmp_path / "venv")
 
 
 def fix(
@@ -158,7 +164,7 @@ def test_into_a_folder_of_everybody_it_is_not_put(
 def test_where_it_does_not_hold_nothing_of_the_run_stays(
     ward: Ward, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    (ward.packages / "zzz.pth").write_text("import sys; del sys.meta_path[0]\n")
+    (ward.packages / "zzz.pth").write_text(SABOTAGE)
     before = ward.bytes()
     target = ("--python", str(ward.folder), "--probe", "none", "--skip", "pins")
 
