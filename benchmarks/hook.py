@@ -63,7 +63,7 @@ class Count(NamedTuple):
             verdict = f"{limit} {'ok' if self.value <= self.bound else 'ABOVE'}"
         added = self.instructions - self.bare
         return (
-            f"{self.name:<48} {self.value:+8.2%} {verdict:<16} "
+            f"{self.name:<66} {self.value:+8.2%} {verdict:<16} "
             f"{added / 1e6:+8.2f} M : {self.bare / 1e6:.1f} M instructions"
         )
 
@@ -87,7 +87,7 @@ def _beside(room: Path, bare: int) -> Iterator[Count]:
     packages = next(made.glob("lib/python3*/site-packages"))
     hack = (packages / "distutils-precedence.pth").read_text()
     env = {"COVERAGE_PROCESS_START": os.devnull}
-    rows = (
+    rows: tuple[tuple[str, str, dict[str, str]], ...] = (
         ("an empty .pth file", "# nothing\n", {}),
         ("setuptools' distutils-precedence.pth", f"{packages}\n{hack}", {}),
         ("coverage's start-up hook, switched off", f"{packages}\n{_COVERAGE}", {}),
@@ -154,10 +154,11 @@ def _instructions(room: Path, variables: dict[str, str] | None = None) -> int:
     python = str(room / "bin/python")
     env = {**_bare(), "PYTHONHASHSEED": "0", **(variables or {})}
     words = [python, "-c", "pass"]
-    subprocess.run(words, check=True, env=env, capture_output=True)
+    subprocess.run(words, check=True, env=env, capture_output=True, cwd=room)
     done = subprocess.run(
         ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *words],
         check=True,
+        cwd=room,
         env=env,
         capture_output=True,
         text=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ from legacy_doctor.hook.rules import Armed, Shim
 from legacy_doctor.treatment import files
 from legacy_doctor.treatment.journal import Journal
 from legacy_doctor.treatment.run import Run
-from legacy_doctor.treatment.steps import FileStep, Plan
+from legacy_doctor.treatment.steps import Change, FileStep, Plan
 from tests.hook.conftest import ABSENT, STAND_IN, Room, armed, guard
 
 ONE = armed(guard("deadly"))
@@ -130,16 +131,21 @@ def test_cut_at_every_step_python_starts_and_the_next_command_finishes(
     rules = ONE if way == "replaced" else RICH
     steps = install.removal(ours.packages) if way == "removed" else planned(ours, rules, via)
     journal = Journal(ours.folder)
-    seen = []
+    seen: list[object] = []
 
-    def look(*_: object) -> None:
+    def look() -> None:
         """Start Python in the state between two steps."""
         answer = ours.run("import other; print(other.x)")
         assert (answer.code, answer.out, answer.err) == (0, "1\n", ""), len(seen)
         seen.append(answer)
 
     real = files.commit
-    monkeypatch.setattr(files, "commit", lambda *words: (look(), real(*words))[1])
+
+    def commit(change: Change, temp: Path) -> None:
+        look()
+        real(change, temp)
+
+    monkeypatch.setattr(files, "commit", commit)
     with journal.lock():
         run = journal.begin(Plan(steps), command="x")
         run.apply()
@@ -156,13 +162,14 @@ def test_killed_in_the_middle_it_is_finished_in_the_same_order(
     ours: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = planned(ours, RICH)
-    real, done = files.commit, []
+    real = files.commit
+    done: list[Change] = []
 
-    def commit(*words: object) -> None:
+    def commit(change: Change, temp: Path) -> None:
         if len(done) == 3:
             raise KeyboardInterrupt
-        done.append(words)
-        real(*words)  # type: ignore[arg-type]
+        done.append(change)
+        real(change, temp)
 
     journal = Journal(ours.folder)
     with monkeypatch.context() as patch, journal.lock():
