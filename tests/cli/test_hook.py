@@ -399,6 +399,47 @@ def test_its_condition_is_told(
     assert "Traceback" not in answer.out
 
 
+def test_what_another_version_wrote_is_renewed(
+    venv: Site, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from legacy_doctor.hook import generate
+
+    real = generate._source
+    with monkeypatch.context() as patch:
+        patch.setattr(generate, "_source", lambda name: f"{real(name)}# an older line\n")
+        hook("install", *at(venv), *PLAIN)
+
+    answer = hook("status", *at(venv), "--live")
+
+    assert answer.code == 1
+    assert "it was written by another version of legacy-doctor" in told(answer)
+    hook("install", *at(venv), *PLAIN)
+    assert hook("status", *at(venv), "--live").code == 0
+
+
+def test_another_hook_before_it_is_told(venv: Site, hook: Hook) -> None:
+    hook("install", *at(venv), *PLAIN)
+    other = (venv.packages / f"{BOOT}.py").read_text().replace('ID = "', 'ID = "0')
+    (venv.folder / "other").mkdir()
+    (venv.folder / "other" / f"{BOOT}.py").write_text(other)
+    # Sorted before ours, as a file of underscores and zeros is.
+    (venv.packages / "A.pth").write_text(
+        f"import sys; sys.path.insert(0, {str(venv.folder / 'other')!r})\n"
+    )
+
+    assert "had another hook armed (0" in told(hook("status", *at(venv), "--live"))
+
+
+def test_what_came_after_it_is_told(venv: Site, hook: Hook) -> None:
+    hook("install", *at(venv), *CPU, *PLAIN, "--skip", "catboost")
+    venv.install("torch", "2.4.1", files={"torch/__init__.py": b""})
+
+    text = told(hook("status", *at(venv)))
+
+    assert "not armed yet: torch-onednn-off" in text
+    assert "catboost" not in text
+
+
 def test_newer_pin_sets_are_told(venv: Site, hook: Hook, here: Path) -> None:
     hook("install", *at(venv), *PLAIN)
     (here / "mine.toml").write_text(PINS.replace("2026-11-26", "2026-12-24"))
