@@ -34,7 +34,7 @@ from legacy_doctor.treatment.installer import Options
 _PROBING: Final = ("wanted", "use_cache", "slots", "seconds")
 
 
-@click.group("hook")
+@click.group("hook", no_args_is_help=False)
 def command() -> None:
     """Turn a dying interpreter into a clear ImportError, in every process of an environment.
 

@@ -147,6 +147,8 @@ class Ward:
             try:
                 steps = [*self._patched(treatment), *_again(treatment.pins)]
                 extra = {_WITH: runs[0]} if runs else None
+                if hooking is not None and runs:
+                    hooking = hooking._replace(steps=tuple(_again(hooking.steps)))
                 number = self._write(steps, command, extra, hooking)
             except DoctorError as error:
                 raise _so_far(error, runs) from error
@@ -171,7 +173,7 @@ class Ward:
         hooking: Hooking | None = None,
         emptied: Sequence[Path] = (),
     ) -> int | None:
-        steps = (*steps, *_again(hooking.steps if hooking else ()))
+        steps = (*steps, *(hooking.steps if hooking else ()))
         if not steps:
             return None
         try:

@@ -539,6 +539,13 @@ def test_bad_input_gets_one_line_and_changes_nothing(
     assert tree(venv) == before
 
 
+def test_without_a_command_there_is_one_line(hook: Hook) -> None:
+    answer = hook()
+
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == "error: Missing command. (see legacy-doctor hook --help)\n"
+
+
 def test_a_world_writable_folder_is_taken_where_it_is_meant(venv: Site, hook: Hook) -> None:
     world_writable(venv)
 
