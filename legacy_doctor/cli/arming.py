@@ -30,12 +30,12 @@ from legacy_doctor.model import (
     Pin,
     ProbeResult,
     Remedy,
-    RemedyKind,
     Report,
     Severity,
     Standing,
 )
 from legacy_doctor.report.text import cpu_name
+from legacy_doctor.treatment import remainder
 from legacy_doctor.treatment.application import OURS
 
 STUB: Final = "datasets-stub"
@@ -80,10 +80,10 @@ class Arming:
 
         Guards of what dies and has no cure, and the recommended patches that act at import time.
         """
-        mortal = {item.subject for item in self.report.findings if _incurable(item)}
+        mortal = {item.subject for item in self.report.findings if remainder.is_incurable(item)}
         found = (*self._known(mortal), *self._proven()) if mortal else ()
         guards = [item for item in found if item.distribution in mortal and self._stops(item)]
-        shims = map(self._shim, self._recommended())
+        shims = map(self._shim, remainder.hooks(self.patient))
         return self._named(tuple(dict.fromkeys(guards)), tuple(shims))
 
     def _named(self, guards: tuple[Guard, ...], shims: tuple[Shim, ...]) -> Armed:
@@ -220,7 +220,7 @@ class Arming:
         datasets = self.patient.get("datasets")
         if guarded and datasets is not None and datasets.installer != OURS:
             asked.setdefault(STUB)
-        for patch in self._recommended():
+        for patch in remainder.hooks(self.patient):
             asked.setdefault(_shim_id(patch.id))
         for name in asked:
             if name == STUB and not guarded:
@@ -228,15 +228,6 @@ class Arming:
                     f"{STUB}: nothing stops {STUBBED} on this CPU, so the real datasets works"
                 )
             yield self._shim(self._patch(name), listed if name == LISTED else ())
-
-    def _recommended(self) -> Iterator[Patch]:
-        """Yield the patches that act at import time only, and are right for what is installed."""
-        for patch in patches.every():
-            installed = self.patient.get(patch.distribution)
-            if installed is None or patch.kind is not Kind.HOOK or not patch.recommended:
-                continue
-            if patch.suits(self.patient.cpu) and patch.claims(installed.version):
-                yield patch
 
     def _patch(self, name: str) -> Patch:
         """Return the patch that a shim carries out, the one for the installed version first."""
@@ -268,12 +259,6 @@ class Arming:
             listed=listed,
             stand_in=stub.modules[0][1] if stub is not None else "",
         )
-
-
-def _incurable(finding: Finding) -> bool:
-    remedy = finding.remedy
-    curable = {RemedyKind.PIN, RemedyKind.REMOVE, RemedyKind.REPLACE}
-    return finding.severity is Severity.ERROR and (remedy is None or remedy.kind not in curable)
 
 
 def _where(needs: frozenset[str], pin: Pin | None) -> Where | None:

@@ -18,7 +18,6 @@ from legacy_doctor.diagnosis import confirmation, selection
 from legacy_doctor.environment.fingerprint import Fingerprints
 from legacy_doctor.environment.imports import import_names
 from legacy_doctor.environment.ownership import Owners
-from legacy_doctor.hook.generate import BOOT
 from legacy_doctor.knowledge import probes as shipped
 from legacy_doctor.model import (
     Distribution,
@@ -186,6 +185,8 @@ def _unguarded(patient: Patient) -> dict[str, str]:
 
     Its shims stay: they are.
     """
+    from legacy_doctor.hook.generate import BOOT
+
     guarded = any(
         os.path.isfile(folder / f"{BOOT}.py") for folder in patient.interpreter.site_packages
     )

@@ -7,12 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from legacy_doctor.cli.hooked import Hooking, Socket
 from legacy_doctor.environment import distributions
 from legacy_doctor.errors import DataError, DoctorError
-from legacy_doctor.hook import install
 from legacy_doctor.knowledge import patches
 from legacy_doctor.model import Distribution, Finding, Interpreter, Knowledge, Patient
 from legacy_doctor.treatment import files, installer, pharmacy, pins, plan, uvproject
@@ -24,6 +22,9 @@ from legacy_doctor.treatment.pins import PinLine
 from legacy_doctor.treatment.plan import Selection, Treatment
 from legacy_doctor.treatment.shelf import Shelf
 from legacy_doctor.treatment.steps import FileStep, Plan
+
+if TYPE_CHECKING:
+    from legacy_doctor.cli.hooked import Hooking, Socket
 
 _WITH = "with"
 """In a run's `extra`: the run of packages that belongs to it, undone with it."""
@@ -190,6 +191,8 @@ class Ward:
     @cached_property
     def socket(self) -> Socket:
         """Where the start-up hook of the environment goes."""
+        from legacy_doctor.cli.hooked import Socket
+
         return Socket(interpreter=self.interpreter)
 
     def hook(self, hooking: Hooking, command: str) -> int | None:
@@ -199,6 +202,8 @@ class Ward:
 
     def unhook(self, command: str) -> int | None:
         """Take whatever of a hook is there out, as one run; None where there is nothing."""
+        from legacy_doctor.hook import install
+
         folder = self.socket.folder
         with self.journal.lock(command=command):
             steps = install.removal(folder)
