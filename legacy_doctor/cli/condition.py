@@ -109,8 +109,6 @@ def _needs(where: Where) -> frozenset[str]:
 def _problems(found: Installed, outcome: judgement.Outcome | None) -> Iterator[str]:
     if found.problem:
         yield found.problem
-    elif found.via is None:
-        yield "nothing leads to it: the file that Python looks for at its start is gone"
     if outcome is None:
         return
     identity = judgement.armed(outcome)

@@ -257,7 +257,7 @@ def test_it_is_prepared_for_another_machine(site: Site, hook: Hook) -> None:
     assert "(named phenom-ii)" in status.out
 
 
-def test_what_a_user_leaves_out_is_left_out(venv: Site, hook: Hook) -> None:
+def test_what_a_user_leaves_out_is_left_out(venv: Site, hook: Hook, here: Path) -> None:
     venv.install("hopeless", "1", files={"hopeless.py": b""})
 
     hook("install", *at(venv), *PLAIN, "--skip", "guard:deadly")
@@ -266,6 +266,8 @@ def test_what_a_user_leaves_out_is_left_out(venv: Site, hook: Hook) -> None:
     assert python(venv, "import deadly").code == 0
     assert python(venv, "import hopeless").code == 1
     assert hook("status", *at(venv)).code == 0, "and that is no fault of it"
+    (here / "mine.toml").write_text(PINS.replace('"deadly"', '"another"'))
+    assert hook("status", *at(venv)).code == 0, "nor that nothing would guard it any more"
 
 
 def test_datasets_has_a_stand_in_where_pyarrow_is_guarded(site: Site, hook: Hook) -> None:
