@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import check, gate, probe, replay, treat
+from benchmarks import check, gate, hook, probe, replay, treat
 
-SUITES = {"check": check.run, "gate": gate.run, "probe": probe.run, "treat": treat.run}
+SUITES = {
+    "check": check.run,
+    "gate": gate.run,
+    "hook": hook.run,
+    "probe": probe.run,
+    "treat": treat.run,
+}
 
 
 def main(arguments: list[str]) -> int:

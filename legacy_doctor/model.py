@@ -997,7 +997,7 @@ class Step:
     """One step of a treatment, as it is told."""
 
     id: str
-    """What `--only` and `--skip` call it: `packages`, `patch:<id>`, `pins`."""
+    """What `--only` and `--skip` call it: `packages`, `patch:<id>`, `pins`, `hook`."""
     title: str
     reasons: tuple[str, ...] = ()
     grade: Grade | None = None
@@ -1167,3 +1167,55 @@ class Chart:
     """The plan of `fix`."""
     remedies: tuple[tuple[HiddenBy, str], ...] = ()
     """Who hides features of this CPU, and what to do about it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookRule:
+    """One guard or shim of a start-up hook, as it is told."""
+
+    kind: str
+    """`guard` or `shim`."""
+    name: str
+    """`LEGACY_DOCTOR_DISABLE=<kind>:<name>` switches it off."""
+    distribution: str
+    versions: str
+    """The versions that it is about (PEP 440), empty for all."""
+    needs: frozenset[str]
+    """It acts where any of these features is missing; where it names none, everywhere."""
+    installed: str | None
+    """The version that is there now."""
+    here: bool
+    """The CPU that it is judged by is one on which it acts."""
+    acts: bool
+    """And so is what is installed now."""
+    remedy: str = ""
+    reason: str = ""
+    listed: tuple[str, ...] = ()
+    """The files, folders and sha256 that it is about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookReport:
+    """A start-up hook and how it stands: all that a formatter may see of it."""
+
+    interpreter: Interpreter
+    cpu: Cpu
+    """The CPU by which `HookRule.acts` is judged."""
+    via: str | None = None
+    """`pth` or `sitecustomize`; None where no hook is installed, or nothing leads to it."""
+    identity: str = ""
+    files: tuple[Path, ...] = ()
+    """Empty where no hook is installed."""
+    made_for: str = ""
+    """The CPU that it was made for, and in `target` how the user named it."""
+    target: str = ""
+    pinsets: tuple[str, ...] = ()
+    rules: tuple[HookRule, ...] = ()
+    problems: tuple[str, ...] = ()
+    """What keeps it from working, a sentence each."""
+    stale: tuple[str, ...] = ()
+    """What has changed since it was made."""
+    live: bool | None = None
+    """Whether Python armed it when it was started and asked; None where it was not."""
+    disabled: str = ""
+    """What LEGACY_DOCTOR_DISABLE says where the question was asked."""

@@ -39,16 +39,21 @@ class Answer(NamedTuple):
 
 
 def ask(
-    command: Sequence[str], *, env: Mapping[str, str] | None = None, seconds: float = 20.0
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    seconds: float = 20.0,
+    given: bytes | None = None,
 ) -> Answer:
-    """Run `command` and return its answer.
+    """Run `command` and return its answer; `given` is all that it finds on its standard input.
 
     Raises OSError where it cannot be started, TimeoutError where it does not answer in time.
     """
     try:
         done = subprocess.run(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if given is None else None,
+            input=given,
             capture_output=True,
             env=env,
             timeout=seconds,

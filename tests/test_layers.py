@@ -31,7 +31,7 @@ ARROWS = {
     "cli": {
         *WORDS,
         *("binary", "cpu", "environment", "knowledge", "diagnosis", "probe", "treatment"),
-        *("mel", "hook", "report", "cli", "checkpoint", "tune"),
+        *("mel", "hook", "report", "cli", "checkpoint", "tune", "process"),
     },
     "__main__": {"cli"},
     "__init__": set(),

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -19,10 +19,13 @@ from legacy_doctor.knowledge import catalogue
 from legacy_doctor.model import Course, Knowledge, Patient, Report, Severity, Step
 from legacy_doctor.report import json
 from legacy_doctor.report import treatment as told
-from legacy_doctor.treatment import application, packages, pins, plan
+from legacy_doctor.treatment import application, packages, pins, plan, remainder
 from legacy_doctor.treatment.installer import Options
 from legacy_doctor.treatment.packages import PackageStep
 from legacy_doctor.treatment.plan import PatchItem, Selection, Treatment
+
+if TYPE_CHECKING:
+    from legacy_doctor.cli.protection import Protection
 
 _OFFERED: Final = (
     "the change of the project's own file is an offer (--diff shows it last): it is not applied",
@@ -89,21 +92,36 @@ def _course(case: Case, words: dict[str, Any], *, applied: bool, exact: bool) ->
         for remark in remarks:  # it was done, whatever becomes of the plan
             click.echo(remark, err=True)
         raise
+    shield = _shield(patient, case.knowledge, report, ward, selection)
+    planned = steps(treatment, ward, ward.offer(patient, case.knowledge, Path.cwd()))
     course = Course(
         report=report,
-        steps=tuple(steps(treatment, ward, ward.offer(patient, case.knowledge, Path.cwd()))),
+        steps=(*planned, *(shield.steps if shield else ())),
         untreated=treatment.untreated,
         probes=treatment.probes,
         applied=applied,
-        remarks=remarks,
+        remarks=(*remarks, *(shield.remarks if shield else ())),
         options=tuple(_said(words)),
     )
-    if not applied or treatment.empty:
+    if not applied or not course.steps:
         return course
-    runs = ward.apply(treatment, "fix --apply")
+    runs = ward.apply(treatment, "fix --apply", shield.hooking if shield else None)
     complaints = () if treatment.packages.empty else ward.pharmacy.complaints()
     after = case.examine()[1]
-    return replace(course, runs=runs, outcome=after, remarks=(*remarks, *complaints))
+    return replace(course, runs=runs, outcome=after, remarks=(*course.remarks, *complaints))
+
+
+def _shield(
+    patient: Patient, knowledge: Knowledge, report: Report, ward: Ward, selection: Selection
+) -> Protection | None:
+    """Plan the start-up hook, for what nothing else cures; None where there is no such thing."""
+    if not remainder.exists(patient, report.findings):
+        return None
+    from legacy_doctor.cli import protection
+    from legacy_doctor.cli.arming import Arming
+
+    arming = Arming(patient=patient, knowledge=knowledge, report=report)
+    return protection.plan(arming, ward.socket, selection)
 
 
 def _said(words: dict[str, Any]) -> Iterator[str]:

@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "explain": "Tell the whole story of one distribution.",
     "fix": "Make a plan that cures what check finds, and with --apply carry it out.",
     "history": "List what was done to an environment.",
+    "hook": "Turn imports that would kill Python into clear errors, in every process.",
     "mel": "Compute mel spectrograms once, ahead of training.",
     "patch": "List, show, apply and revert the patches.",
     "pins": "Print what to keep out on a CPU, for pip, uv or conda.",

@@ -160,6 +160,27 @@ probing_options = _apply(
     ]
 )
 
+arming_options = _apply(
+    [
+        click.option(
+            "--shim",
+            "shims",
+            multiple=True,
+            metavar="ID",
+            help="Arm this import-time patch too (may be given several times; see `legacy-doctor "
+            "patch list`).",
+        ),
+        click.option(
+            "--load-file",
+            "checkpoints",
+            multiple=True,
+            metavar="PATH",
+            help="Let torch.load unpickle this checkpoint: CODE IN IT RUNS. A file counts with "
+            "its present content, a folder with all that is in it; a sha256 will do too.",
+        ),
+    ]
+)
+
 pinset_options = _apply(
     [
         click.option(

@@ -139,7 +139,7 @@ def prepare(patient: Patient, knowledge: Knowledge, wish: Wish) -> session.Setti
         cpu=patient.cpu,
         owners=Owners(patient.distributions),
         emulator=player(wish.cpu_name if patient.what_if else None),
-        env=_user_site(patient),
+        env={**_user_site(patient), **_unguarded(patient)},
         slots=wish.slots or len(os.sched_getaffinity(0)),
         seconds=wish.seconds,
         store=cache.Cache(cache.folder(os.environ) if wish.use_cache else None),
@@ -178,6 +178,19 @@ def _user_site(patient: Patient) -> dict[str, str]:
     base = Path(os.environ.get("PYTHONUSERBASE") or "~/.local").expanduser()
     inside = any(base in path.parents for path in patient.interpreter.site_packages)
     return {"PYTHONUSERBASE": str(base)} if inside else {}
+
+
+def _unguarded(patient: Patient) -> dict[str, str]:
+    """Let what an installed hook would stop run into its fate: a guard is no cure.
+
+    Its shims stay: they are.
+    """
+    from legacy_doctor.hook.generate import BOOT
+
+    guarded = any(
+        os.path.isfile(folder / f"{BOOT}.py") for folder in patient.interpreter.site_packages
+    )
+    return {"LEGACY_DOCTOR_DISABLE": "guards"} if guarded else {}
 
 
 def generic(distribution: Distribution) -> Probe | None:

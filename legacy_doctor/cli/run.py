@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,8 @@ import click
 
 from legacy_doctor import __version__
 from legacy_doctor.cli import examination, options, output, probing
+from legacy_doctor.cli.arming import Wish
+from legacy_doctor.cli.escort import Charge, escorted
 from legacy_doctor.diagnosis import words as said_in
 from legacy_doctor.environment import distributions, interpreter, launch
 from legacy_doctor.environment.ownership import Owners
@@ -39,19 +41,46 @@ _SCRUBBED: Final = ("OPENBLAS_", "MKL_")
     metavar="FILE",
     help="When the command dies, write the fault to FILE as JSON too.",
 )
+@click.option(
+    "--arm/--no-arm",
+    "insisted",
+    default=None,
+    help="Arm the start-up hook for this command: what would kill it raises ImportError. "
+    "[default: on this CPU yes, on an emulated one no, to see it die]",
+)
+@options.arming_options
 @click.argument("words", metavar="COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
-def command(words: tuple[str, ...], cpu_name: str | None, destination: Path | None) -> int:
+def command(  # noqa: PLR0913  one parameter an option, as click has it
+    words: tuple[str, ...],
+    cpu_name: str | None,
+    destination: Path | None,
+    shims: tuple[str, ...],
+    checkpoints: tuple[str, ...],
+    *,
+    insisted: bool | None,
+) -> int:
     """Run COMMAND, on this CPU or an emulated one, and report the fault when it dies of a signal.
 
-    Python programs (`python app.py`, `pytest`, every command of a virtual environment) die with
-    instruction, feature, library and package named; other programs with their signal. Nothing is
-    sandboxed, and what COMMAND starts in its turn runs on the real CPU. Exits with COMMAND's own
-    status, and with 1 where a signal ended it.
+    A Python program is armed for this once with what `hook install` would install: an import that
+    would kill it raises ImportError, with the remedy. Python programs (`python app.py`, `pytest`,
+    every command of a virtual environment) die with instruction, feature, library and package
+    named; other programs with their signal. Nothing is sandboxed, and what COMMAND starts in its
+    turn runs on the real CPU. Exits with COMMAND's own status, and with 1 where a signal ended it.
     """
     cpu = examination.cpu_called(cpu_name)
     player = _player(cpu_name)
     program = launch.read(words)
-    ended = _attended(words, program, player)
+    wish = Wish(shims=shims, checkpoints=checkpoints)
+    asked = wish != Wish()
+    if insisted is False and asked:
+        raise click.UsageError(
+            "--no-arm leaves nothing that --shim or --load-file could be part of"
+        )
+    charge = None
+    if insisted or asked or (insisted is None and player is None):
+        charge = Charge(program, cpu_name, wish, bool(insisted or asked))
+    with escorted(charge, _environment(player)) as environ:
+        ended = _attended(words, program, player, environ)
     if ended.status >= 0:
         return ended.status
     if ended.stopped == "interrupted" and ended.status == -signal.SIGINT:
@@ -85,7 +114,10 @@ def _player(cpu_name: str | None) -> emulator.Emulator | None:
 
 
 def _attended(
-    words: Sequence[str], program: launch.Launch | None, player: emulator.Emulator | None
+    words: Sequence[str],
+    program: launch.Launch | None,
+    player: emulator.Emulator | None,
+    environ: Mapping[str, str],
 ) -> sandbox.Run:
     def command_line(descriptor: int) -> list[str]:
         line = list(words)
@@ -98,7 +130,7 @@ def _attended(
         return player.command([path, *line[1:]]) if player else line
 
     try:
-        return sandbox.attend(command_line, _environment(player), settled=session.settled)
+        return sandbox.attend(command_line, environ, settled=session.settled)
     except OSError as error:
         reason = error.strerror or str(error)
         raise TargetError(f"{words[0]}: cannot be started ({reason})") from error

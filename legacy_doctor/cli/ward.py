@@ -23,6 +23,7 @@ from legacy_doctor.treatment.shelf import Shelf
 from legacy_doctor.treatment.steps import FileStep, Plan
 
 if TYPE_CHECKING:
+    from legacy_doctor.cli.hooked import Hooking, Socket
     from legacy_doctor.treatment.pharmacy import Pharmacy
 
 _WITH = "with"
@@ -143,11 +144,13 @@ class Ward:
 
         return uvproject.diff(found[0], pins.text_of(found[0]), lines)
 
-    def apply(self, treatment: Treatment, command: str) -> tuple[int, ...]:
+    def apply(
+        self, treatment: Treatment, command: str, hooking: Hooking | None = None
+    ) -> tuple[int, ...]:
         """Carry the treatment out, under one lock; return the numbers of its runs.
 
-        Packages first; then the patches are looked at again. Raises `DoctorError` where a part
-        fails: what was done before it stays done, and can be undone.
+        Packages first; then the patches are looked at again, and the hook comes last. Raises
+        `DoctorError` where a part fails: what was done before it stays done, and can be undone.
         """
         runs: list[int] = []
         with self.journal.lock(command=command):
@@ -157,7 +160,9 @@ class Ward:
             try:
                 steps = [*self._patched(treatment), *_again(treatment.pins)]
                 extra = {_WITH: runs[0]} if runs else None
-                number = self._write(steps, command, extra)
+                if hooking is not None and runs:
+                    hooking = hooking._replace(steps=tuple(_again(hooking.steps)))
+                number = self._write(steps, command, extra, hooking)
             except DoctorError as error:
                 raise _so_far(error, runs) from error
             runs += [] if number is None else [number]
@@ -173,15 +178,48 @@ class Ward:
             for step in place.apply(item.patch, replaces=item.replaces)
         ]
 
-    def _write(self, steps: Sequence[FileStep], command: str, extra: Any) -> int | None:
+    def _write(
+        self,
+        steps: Sequence[FileStep],
+        command: str,
+        extra: Any,
+        hooking: Hooking | None = None,
+        emptied: Sequence[Path] = (),
+    ) -> int | None:
+        steps = (*steps, *(hooking.steps if hooking else ()))
         if not steps:
             return None
         try:
-            run = self.journal.begin(Plan(tuple(steps)), command=command, extra=extra)
+            plan = Plan(steps)
+            run = self.journal.begin(plan, command=command, extra=extra, emptied=emptied)
         except NothingToDoError:
             return None
-        run.apply()
+        if hooking is None:
+            run.apply()
+        else:
+            self.socket.apply(run, hooking.identity)
         return run.number
+
+    @cached_property
+    def socket(self) -> Socket:
+        """Where the start-up hook of the environment goes."""
+        from legacy_doctor.cli.hooked import Socket
+
+        return Socket(interpreter=self.interpreter)
+
+    def hook(self, hooking: Hooking, command: str) -> int | None:
+        """Put a hook in as one run, and prove it; None where it is there already."""
+        with self.journal.lock(command=command):
+            return self._write((), command, None, hooking)
+
+    def unhook(self, command: str) -> int | None:
+        """Take whatever of a hook is there out, as one run; None where there is nothing."""
+        from legacy_doctor.hook import install
+
+        folder = self.socket.folder
+        with self.journal.lock(command=command):
+            steps = install.removal(folder)
+            return self._write(steps, command, None, emptied=[install.cache(folder)])
 
     def change(self, steps: Sequence[FileStep], command: str) -> int | None:
         """Carry out file steps as one run; None where there is nothing to do."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,10 @@ FORMAT: Final = 1
 MARKER: Final = "# legacy-doctor start-up hook"
 BOOT: Final = "_legacy_doctor_boot"
 """The module that the interpreter imports when it starts; its name says whose it is."""
+PARTS: Final = tuple(
+    f"{BOOT.removesuffix('boot')}{part}.py" for part in ("datasets", "shims", "rt", "boot")
+)
+"""The modules of a hook, in the order in which they must be written; the first two it may lack."""
 
 _SOURCES: Final = Path(__file__).parent / "startup"
 _ADVICE: Final = (
@@ -62,7 +66,7 @@ def files(
     is already in it, for `Via.SITECUSTOMIZE`.
     """
     texts = {f"{BOOT.removesuffix('boot')}{name}.py": text for name, text in _parts(armed).items()}
-    identity = _identity(texts)
+    identity = _identity(texts.values())
     made = {
         name: f"{MARKER} {FORMAT} {identity}\n{text}".replace('ID = ""', f'ID = "{identity}"', 1)
         for name, text in texts.items()
@@ -90,6 +94,19 @@ def identity_of(content: bytes) -> str | None:
 def is_ours(content: bytes) -> bool:
     """Tell whether a file was generated here, whatever became of the rest of it."""
     return content.startswith(f"{MARKER} ".encode())
+
+
+def intact(contents: Mapping[str, bytes]) -> bool:
+    """Tell whether these files are, to the byte, what some version of us once wrote together."""
+    texts: list[str] = []
+    found: set[str | None] = set()
+    for name in PARTS:
+        if name in contents:
+            identity = identity_of(contents[name])
+            found.add(identity)
+            text = contents[name].decode("utf-8", "replace").partition("\n")[2]
+            texts.append(text.replace(f'ID = "{identity}"', 'ID = ""', 1))
+    return found == {_identity(texts)}
 
 
 def sitecustomize(existing: bytes | None, identity: str, *, keep: bool = True) -> str:
@@ -151,6 +168,9 @@ def _parts(armed: Armed) -> dict[str, str]:
         "SHIMS": _shims(armed),
         "BITS": _bits(armed),
         "CPU": armed.cpu,
+        "TARGET": armed.target,
+        "PINSETS": armed.pinsets,
+        "SKIPPED": armed.skipped,
     }
     made = {}
     for shim in armed.shims:
@@ -165,8 +185,8 @@ def _parts(armed: Armed) -> dict[str, str]:
     return made
 
 
-def _identity(texts: Mapping[str, str]) -> str:
-    return hashlib.sha256("\0".join(texts.values()).encode()).hexdigest()[:12]
+def _identity(texts: Iterable[str]) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
 
 
 def _source(name: str) -> str:

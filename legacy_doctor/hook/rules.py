@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from legacy_doctor.cpu import features
 from legacy_doctor.errors import DoctorError, UnknownNameError, suggestion
-from legacy_doctor.model import When
+from legacy_doctor.model import Cpu, When
 
 SHIMS: Final = {
     "datasets-stub": ("datasets", "datasets"),
@@ -51,6 +51,12 @@ class Where:
         ):
             raise DoctorError("hook: a condition that names neither a feature nor a kind of CPU")
 
+    def holds(self, cpu: Cpu) -> bool:
+        """True where the CPU is one of those."""
+        if self.when is not None and not self.when.holds(cpu):
+            return False
+        return not self.needs or bool(cpu.missing(features.expand(self.needs)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
@@ -73,6 +79,11 @@ class Guard:
         _check_specifier(self.module, self.broken)
         if not self.remedy.strip():
             raise DoctorError(f"hook: the guard of {self.module} names no remedy")
+
+    @property
+    def facts(self) -> tuple[str, str, str, Where]:
+        """What it stops, and where: all of it but the words."""
+        return self.module, self.distribution, self.broken, self.where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,11 +149,19 @@ class Shim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Armed:
-    """All that one hook does. `cpu` is what messages call the CPU it was made for."""
+    """All that one hook does. `cpu` is what messages call the CPU it was made for.
+
+    `target` is how the user named that CPU, empty for the one it was made on, and `pinsets` are
+    the labels of those that its guards come from: nothing acts on either, `hook status` tells
+    them.
+    """
 
     cpu: str
     guards: tuple[Guard, ...] = ()
     shims: tuple[Shim, ...] = ()
+    target: str = ""
+    pinsets: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a stand-in that nothing would ever call for, and a shim that is armed twice."""
@@ -158,6 +177,26 @@ class Armed:
         """The modules that it looks out for, sorted."""
         found = {guard.module for guard in self.guards} | {shim.module for shim in self.shims}
         return tuple(sorted(found))
+
+    def covers(self, other: Armed) -> bool:
+        """True where it does all that the other would do; words do not count."""
+        mine = {guard.facts for guard in self.guards}
+        shims = {shim.id for shim in self.shims}
+        return {guard.facts for guard in other.guards} <= mine and all(
+            shim.id in shims for shim in other.shims
+        )
+
+    def with_all_of(self, other: Armed) -> Armed:
+        """Return a hook that does what both do; where both say how, it is the other's word."""
+        facts = {guard.facts for guard in other.guards}
+        ids = {shim.id for shim in other.shims}
+        return replace(
+            other,
+            guards=(*other.guards, *(item for item in self.guards if item.facts not in facts)),
+            shims=(*other.shims, *(item for item in self.shims if item.id not in ids)),
+            pinsets=tuple(dict.fromkeys((*other.pinsets, *self.pinsets))),
+            skipped=self.skipped,
+        )
 
 
 def _check_module(name: str) -> None:

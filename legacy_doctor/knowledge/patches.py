@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -184,7 +185,15 @@ def admits(specifier: str, version: str) -> bool:
 
 def every(root: Path | None = None) -> tuple[Patch, ...]:
     """Return the shipped patches: the recommended ones first, each group by id."""
-    folder = catalogue.folder("patches") if root is None else root
+    return _shipped() if root is None else _every(root)
+
+
+@cache
+def _shipped() -> tuple[Patch, ...]:
+    return _every(catalogue.folder("patches"))
+
+
+def _every(folder: Path) -> tuple[Patch, ...]:
     found = [read(path.parent) for path in sorted(folder.glob("*/patch.toml"))]
     return tuple(sorted(found, key=lambda item: (not item.recommended, item.id)))
 

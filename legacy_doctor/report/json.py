@@ -19,6 +19,7 @@ from legacy_doctor.model import (
     Fault,
     Finding,
     Frame,
+    HookReport,
     Interpreter,
     Judgement,
     Location,
@@ -482,4 +483,38 @@ def story(value: Story) -> dict[str, Any]:
         "elsewhere": [pin(item) for item in value.elsewhere],
         "prescription": list(value.prescription),
         "alternatives": [alternative(item) for item in value.alternatives],
+    }
+
+
+def hook(value: HookReport) -> dict[str, Any]:
+    """Return the body of `hook status`."""
+    return {
+        "target": target(value.interpreter),
+        "cpu": cpu(value.cpu),
+        "installed": bool(value.files),
+        "via": value.via,
+        "identity": value.identity,
+        "files": [str(path) for path in value.files],
+        "made_for": {"cpu": value.made_for, "named": value.target},
+        "pinsets": list(value.pinsets),
+        "rules": [
+            {
+                "kind": item.kind,
+                "name": item.name,
+                "distribution": item.distribution,
+                "versions": item.versions,
+                "needs": list(features.ordered(item.needs)),
+                "installed": item.installed,
+                "here": item.here,
+                "acts": item.acts,
+                "remedy": item.remedy,
+                "reason": item.reason,
+                "listed": list(item.listed),
+            }
+            for item in value.rules
+        ],
+        "problems": list(value.problems),
+        "stale": list(value.stale),
+        "live": value.live,
+        "disabled": value.disabled,
     }

@@ -123,10 +123,13 @@ class Place:
         )
 
     def _provided(self, patch: Patch) -> Provided:
-        if patch.provides is None:
+        if patch.kind is Kind.HOOK:
             raise PatchError(
-                f"patch {patch.id} changes no file: it acts at import time or builds from source"
+                f"patch {patch.id} changes no file: it acts at import time; arm it with "
+                f"legacy-doctor hook install --shim {patch.id}"
             )
+        if patch.provides is None:
+            raise PatchError(f"patch {patch.id} changes no file: it builds from source")
         return patch.provides
 
     def _standing_of_distribution(self, patch: Patch, provided: Provided) -> Standing:

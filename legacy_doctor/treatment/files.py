@@ -22,6 +22,8 @@ from legacy_doctor.errors import DoctorError
 from legacy_doctor.treatment import disk
 from legacy_doctor.treatment.steps import ABSENT, NEW_FILE_MODE, Change, FileState, FileStep
 
+_CHECKED: Final = (0b11).to_bytes(4, "little")
+"""The second word of bytecode that is checked by the hash of its source."""
 _INHERITED: Final = "system.posix_acl_access"
 """The access list that a folder may give to every new file in it."""
 
@@ -234,17 +236,27 @@ def forget_bytecode(path: Path) -> None:
     """Remove what Python compiled from a source file; raises `DoctorError` where it cannot.
 
     Bytecode without a check of its source would outlive every edit. It is a cache: it is removed
-    and never restored. A `__pycache__` that is a symbolic link belongs to somebody else.
+    and never restored. What Python itself compares with its source, by hash (PEP 552), stays. A
+    `__pycache__` that is a symbolic link belongs to somebody else.
     """
     folder = path.parent / "__pycache__"
     if path.suffix != ".py" or os.path.islink(folder):  # noqa: PTH114
         return
-    compiled = re.compile(rf"{re.escape(path.stem)}\.[^.]+(\.opt-[^.]+)?\.pyc")
+    pattern = re.compile(rf"{re.escape(path.stem)}\.[^.]+(\.opt-[^.]+)?\.pyc")
     with disk.telling(folder, "read"):
         try:
             names = sorted(os.listdir(folder))  # noqa: PTH208
         except (FileNotFoundError, NotADirectoryError):
             return
     for name in names:
-        if compiled.fullmatch(name):
+        if pattern.fullmatch(name) and not _checks_itself(folder / name):
             disk.discard(folder / name)
+
+
+def _checks_itself(compiled: Path) -> bool:
+    """Whether bytecode says that its source's hash is to be compared at every import."""
+    try:
+        with open(compiled, "rb") as file:
+            return file.read(8)[4:] == _CHECKED
+    except OSError:
+        return False

@@ -9,7 +9,7 @@ journal says what it was about to do, and `recover` brings the files to all-befo
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -79,13 +79,20 @@ class Journal:
                 self._locked = False
 
     def begin(
-        self, plan: Plan, *, command: str, extra: Any = None, undoes: int | None = None
+        self,
+        plan: Plan,
+        *,
+        command: str,
+        extra: Any = None,
+        undoes: int | None = None,
+        emptied: Iterable[Path] = (),
     ) -> Run:
         """Write a run down: its plan and the original of every file that it replaces.
 
         When this returns, both are on the disk and no file has been touched; `Run.apply` does
         that. `extra` is any JSON value (the prior package set): with one, a plan may be empty.
-        `undoes` names the run that the plan takes back. Needs the lock, and `recover` first.
+        `undoes` names the run that the plan takes back; `emptied` folders that are not to stay
+        where nothing else lies in them. Needs the lock, and `recover` first.
 
         Raises `DriftedError` where files are not as the plan supposes, `NothingToDoError`,
         `DoctorError` for a path outside the environment, `DiskError`.
@@ -108,10 +115,14 @@ class Journal:
             changes=tuple(step.change for step in steps),
             undoes=undoes,
             made=_missing_folders(steps),
-            removed=() if undoes is None else self._shelf.load(undoes).record.made,
+            removed=self._emptied(emptied, undoes),
             extra=extra,
         )
         return self._shelf.write(record, tuple(steps))
+
+    def _emptied(self, folders: Iterable[Path], undoes: int | None) -> tuple[Path, ...]:
+        made = () if undoes is None else self._shelf.load(undoes).record.made
+        return (*made, *map(self._shelf.place, folders))
 
     def recover(self) -> tuple[str, ...]:
         """Bring interrupted runs to an end; return what was done, a sentence each.

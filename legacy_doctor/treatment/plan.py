@@ -30,6 +30,7 @@ from legacy_doctor.treatment.steps import FileStep
 PACKAGES: Final = "packages"
 PINS: Final = "pins"
 PATCHES: Final = "patches"
+HOOK: Final = "hook"
 PATCH: Final = "patch:"
 _TREATED: Final = frozenset({RemedyKind.PIN, RemedyKind.REMOVE, RemedyKind.REPLACE})
 
@@ -149,7 +150,7 @@ def make(  # noqa: PLR0913  all that a treatment is made from
 
 def _names(findings: Iterable[Finding], patches: Iterable[Patch]) -> list[str]:
     subjects = [item.subject for item in findings if _is_treated(item)]
-    return [PACKAGES, PINS, *subjects, *(PATCH + item.id for item in patches)]
+    return [PACKAGES, PINS, HOOK, *subjects, *(PATCH + item.id for item in patches)]
 
 
 def _is_treated(finding: Finding) -> bool:

@@ -35,7 +35,8 @@ class Record:
     made: tuple[Path, ...] = ()
     """Folders that were not there before, outer ones first."""
     removed: tuple[Path, ...] = ()
-    """Folders that are not to be there afterwards, if they are empty: an undone run made them."""
+    """Folders that are not to be there afterwards, if they are empty: an undone run made them, or
+    nothing else was in them."""
     extra: Any = None
     """What the caller wants to remember of the time before: any JSON value."""
 

@@ -177,7 +177,10 @@ class Run:
         self._turn("applied")
 
     def take_back(self) -> tuple[Path, ...]:
-        """Bring the files that are as after to before; return those that are neither."""
+        """Bring the files that are as after to before; return those that are neither.
+
+        In reverse: what was written last may be what leads to the others.
+        """
         found = [self._found(change) for change in self.changes]
         # Every original is read before the first is restored: a damaged one stops all of them.
         back = {
@@ -185,7 +188,7 @@ class Run:
             for index, change in enumerate(self.changes)
             if found[index] == change.after
         }
-        for index, (change, temp) in enumerate(self._pairs()):
+        for index, (change, temp) in reversed(list(enumerate(self._pairs()))):
             if index in back:
                 with disk.telling(change.path):
                     change.path.parent.mkdir(parents=True, exist_ok=True)

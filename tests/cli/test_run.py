@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Doctor, Wheels, clean
+from tests.conftest import ROOT, Doctor, Site, Wheels, clean
 
 
 @pytest.mark.parametrize(
@@ -137,3 +137,144 @@ def test_ctrl_c_reaches_the_command_and_ends_with_130(tmp_path: Path) -> None:
 
     assert process.returncode == 130
     assert time.monotonic() - started < 20
+
+
+# --- armed for once
+
+
+PINS = """
+schema = 1
+id = "mine"
+version = "2026-11-26"
+title = "CPUs without 3DNow!, which none made since 2011 has"
+[target]
+lacks = ["3dnow"]
+[[pins]]
+distribution = "deadly"
+broken = ">=2"
+good = "<2"
+needs = ["3dnow"]
+symptom = "SIGILL"
+evidence = [{ grade = "silicon", source = "this test" }]
+"""
+TELL = "import deadly, sys; print([p for p in sys.path if 'legacy-doctor-hook' in p])"
+
+
+@pytest.fixture
+def armory(site: Site, tmp_path: Path) -> Site:
+    """An environment with a module that dies on this CPU, by the word of a pin-set of one's own."""
+    site.install("deadly", "2.1", files={"deadly/__init__.py": b"alive = True\n"})
+    (tmp_path / "mine.toml").write_text(PINS)
+    (tmp_path / "legacy-doctor.toml").write_text('pinset-path = ["mine.toml"]\n')
+    return site
+
+
+def test_a_command_is_armed_for_once_and_nothing_is_left_behind(
+    armory: Site, doctor: Doctor, tmp_path: Path
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    env = {"TMPDIR": str(tmp_path / "tmp")}
+    before = sorted(armory.folder.rglob("*"))
+
+    armed = doctor("run", "--", str(armory.python), "-c", "import deadly", env=env)
+    unarmed = doctor("run", "--no-arm", "--", str(armory.python), "-c", TELL, env=env)
+
+    assert armed.code == 1
+    assert "CpuFeatureError: deadly 2.1 would kill this process: this CPU (" in armed.err
+    assert (unarmed.code, unarmed.out) == (0, "[]\n"), unarmed.err
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert [p for p in sorted(armory.folder.rglob("*")) if "__pycache__" not in str(p)] == before
+
+
+def test_the_program_sees_its_own_path_and_the_sitecustomize_that_is_there(
+    armory: Site, doctor: Doctor, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/sitecustomize.py").write_text("import sys\nsys.mine = True\n")
+    code = f"import sys, subprocess; print(sys.mine); {TELL.replace('deadly, ', '')}\n"
+    child = "subprocess.run([sys.executable, '-c', 'import deadly'])"
+    env = {"PYTHONPATH": os.pathsep.join((str(tmp_path / "mine"), str(ROOT)))}
+
+    answer = doctor("run", "--", str(armory.python), "-c", code + child, env=env)
+
+    assert answer.out == "True\n[]\n", answer.err
+    assert "CpuFeatureError" in answer.err, "its children are armed too"
+
+
+def test_a_shim_is_armed_for_once(armory: Site, doctor: Doctor) -> None:
+    files = {"torch/__init__.py": b"from torch import serialization\n"}
+    files["torch/serialization.py"] = b"def load(f, weights_only=None):\n    return weights_only\n"
+    armory.install("torch", "2.13.0", files=files)
+    model = armory.folder / "model.pt"
+    model.write_bytes(b"x")
+    code = f"import torch; print(torch.serialization.load({str(model)!r}))"
+
+    answer = doctor("run", "--load-file", str(model), str(armory.python), "-c", code)
+
+    assert (answer.code, answer.out) == (0, "False\n"), answer.err
+
+
+@pytest.mark.qemu
+def test_an_emulated_command_is_armed_where_that_is_asked_for(
+    site: Site, doctor: Doctor, qemu: Path
+) -> None:
+    site.install("numpy", "2.4.6", files={"numpy/__init__.py": b""})
+    words = ("--cpu", "phenom-ii", str(site.python), "-c", "import numpy")
+
+    assert doctor("run", *words).code == 0, "to see it die, were it the real one"
+    armed = doctor("run", "--arm", *words)
+    assert armed.code == 1
+    assert "numpy 2.4.6 would kill this process" in armed.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        pytest.param(["--arm", "sh", "-c", "true"], "no Python program", id="another program"),
+        pytest.param(
+            ["--arm", "PYTHON", "-I", "-c", "pass"], "-I keeps Python from", id="isolated"
+        ),
+        pytest.param(
+            ["--arm", "python9", "-c", "pass"], "python9: no such command", id="no command"
+        ),
+        pytest.param(
+            ["--no-arm", "--shim", "mel-on-gpu", "PYTHON", "-c", "pass"],
+            "--no-arm leaves nothing",
+            id="a shim and no hook",
+        ),
+        pytest.param(
+            ["--shim", "mel", "PYTHON", "-c", "pass"], "no shim 'mel'", id="an unknown shim"
+        ),
+    ],
+)
+def test_what_cannot_be_armed_is_not_run(
+    words: list[str], message: str, armory: Site, doctor: Doctor
+) -> None:
+    answer = doctor("run", *(str(armory.python) if word == "PYTHON" else word for word in words))
+
+    assert (answer.code, answer.out) == (2, "")
+    assert message in answer.err
+    assert answer.err.count("\n") == 1
+
+
+def test_where_nobody_insists_it_runs_as_it_is_and_that_is_said(
+    armory: Site, doctor: Doctor
+) -> None:
+    answer = doctor("run", str(armory.python), "-I", "-c", "import deadly")
+
+    assert answer.code == 0
+    assert "note: runs without the hook: -I keeps Python from reading PYTHONPATH" in answer.err
+    assert doctor("run", "sh", "-c", "true").err == ""
+
+
+def test_an_installed_hook_comes_first(armory: Site, doctor: Doctor) -> None:
+    target = ("--python", str(armory.folder))
+    armory.install("torch", "2.13.0", files={"torch/__init__.py": b""})
+    assert doctor("hook", "install", *target, "--probe", "none").code == 0
+
+    plain = doctor("run", str(armory.python), "-c", "import deadly")
+    more = doctor("run", "--shim", "dataloader-num-workers-0", str(armory.python), "-c", "pass")
+
+    assert "deadly 2.1 would kill" in plain.err
+    assert more.code == 2
+    assert "a hook is installed there, and comes first" in more.err

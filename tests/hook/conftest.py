@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -96,6 +97,26 @@ class Room:
         for name, content in {**bytecode.answer(said.out), **made}.items():
             (self.packages / name).parent.mkdir(exist_ok=True)
             (self.packages / name).write_bytes(content)
+
+    def borrow(self, environment: Path) -> None:
+        """See the packages of another environment, and hold their metadata: it stays untouched."""
+        (packages,) = environment.glob("lib/python3.*/site-packages")
+        (self.packages / f"{packages.parents[3].name}.pth").write_text(f"{packages}\n")
+        for info in packages.glob("*.dist-info"):
+            shutil.copytree(info, self.packages / info.name, dirs_exist_ok=True)
+
+    def hook(self, *words: str) -> None:
+        """Install the hook as a user does."""
+        command = [sys.executable, "-m", "legacy_doctor", "hook", "install", "--probe", "none"]
+        done = subprocess.run(
+            [*command, "--python", str(self.folder), *words],
+            capture_output=True,
+            text=True,
+            env={**clean(os.environ), "PYTHONPATH": str(ROOT)},
+            cwd=self.folder,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
 
     def run(
         self,

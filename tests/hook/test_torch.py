@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from legacy_doctor.hook.rules import Armed, Listed, Shim, Where
+from legacy_doctor.hook.rules import Armed, Shim, Where
 from tests.conftest import real_environment
 from tests.hook.conftest import Room, printed
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.torch
 QUIET = ("-W", "ignore::UserWarning")
 """torch misses numpy, which is none of our business."""
 
-ONEDNN = Shim(id="torch-onednn-off", where=(Where(needs=frozenset({"sse4_1"})),))
+ONEDNN = ("--cpu", "phenom-ii", "--shim", "torch-onednn-off")
 
 
 @pytest.fixture
@@ -26,14 +26,9 @@ def torch(own_room: Room, torch_environment: Path) -> Room:
     needs = real_environment(
         "filelock", "fsspec", "jinja2", "networkx", "sympy", "typing-extensions"
     )
-    for number, made in enumerate((torch_environment, needs)):
-        (packages,) = made.glob("lib/python3.*/site-packages")
-        (own_room.packages / f"wheels{number}.pth").write_text(f"{packages}\n")
+    own_room.borrow(torch_environment)
+    own_room.borrow(needs)
     return own_room
-
-
-def shims(*wanted: Shim) -> Armed:
-    return Armed(cpu="phenom", shims=wanted)
 
 
 LOADER = """
@@ -88,7 +83,7 @@ def test_the_same_batches_without_a_child(torch: Room) -> None:
     torch.put(program=LOADER)
     start = "import runpy; runpy.run_module('program', run_name='__main__', alter_sys=True)"
     workers = printed(torch.run(start, *QUIET))
-    torch.arm(shims(Shim(id="dataloader-num-workers-0", versions=">=2.2,<3")))
+    torch.hook("--shim", "dataloader-num-workers-0")
     here = printed(torch.run(start, *QUIET))
     assert isinstance(workers, list)
     assert isinstance(here, list)
@@ -119,8 +114,7 @@ def test_only_listed_checkpoints_are_unpickled(torch: Room) -> None:
 
     assert torch.run(LOAD).code == 0
     digest = hashlib.sha256((torch.folder / "hashed.pt").read_bytes()).hexdigest()
-    listed = (Listed(path=str(torch.folder / "listed.pt")), Listed(sha256=digest))
-    torch.arm(shims(Shim(id="torch-load-weights-only-false", versions=">=2.6,<3", listed=listed)))
+    torch.hook("--load-file", "listed.pt", "--load-file", digest)
     code = (
         LOAD.partition("for name in")[0]
         + """
@@ -144,10 +138,10 @@ print(json.dumps(answers))
 
 def test_onednn_stays_on_where_it_runs(torch: Room) -> None:
     code = "import torch, json; print(json.dumps(torch._C._get_mkldnn_enabled()))"
-    torch.arm(shims(ONEDNN))
+    torch.hook(*ONEDNN)
     assert printed(torch.run(code, *QUIET)) is True
     needed = Where(needs=frozenset({"3dnow"}))
-    torch.arm(shims(Shim(id="torch-onednn-off", where=(needed,))))
+    torch.arm(Armed(cpu="any", shims=(Shim(id="torch-onednn-off", where=(needed,)),)))
     assert printed(torch.run(code, *QUIET)) is False
 
 
@@ -197,7 +191,7 @@ runpy.run_module("program", run_name="__main__", alter_sys=True)
     assert before.code in (-signal.SIGILL, 128 + signal.SIGILL)
     assert "could not create a primitive" in before.out
     native = torch.run("import nets; nets.nets()").out.splitlines()
-    torch.arm(shims(ONEDNN))
+    torch.hook(*ONEDNN)
     after = torch.run(start, under=phenom)
     assert after.code == 0, after.err
     assert after.out.splitlines() == native * 2

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from legacy_doctor.hook.rules import Armed, Guard, Shim, Where
 from tests.conftest import real_environment
-from tests.hook.conftest import STAND_IN, Room, printed
+from tests.hook.conftest import Room, printed
 
 pytestmark = [pytest.mark.wheels, pytest.mark.qemu]
 
@@ -24,28 +23,11 @@ GENERATIONS = {
 QUIET = {"TRANSFORMERS_NO_ADVISORY_WARNINGS": "1"}
 """transformers says at every import that it misses torch."""
 
-HOOK = Armed(
-    cpu="phenom",
-    guards=(
-        Guard(
-            module="pyarrow",
-            distribution="pyarrow",
-            broken=">=17",
-            where=Where(needs=frozenset({"sse4_1"})),
-            remedy="pip uninstall pyarrow",
-            reason="its static initializers use SSE4.1",
-        ),
-    ),
-    shims=(Shim(id="datasets-stub", stand_in=STAND_IN),),
-)
-
 
 @pytest.fixture(params=GENERATIONS)
 def wheels(request: pytest.FixtureRequest, own_room: Room) -> Room:
     """An environment of its own that sees the wheels of another: those stay untouched."""
-    made = real_environment(*GENERATIONS[request.param], *COMMON)
-    (packages,) = made.glob("lib/python3.*/site-packages")
-    (own_room.packages / "wheels.pth").write_text(f"{packages}\n")
+    own_room.borrow(real_environment(*GENERATIONS[request.param], *COMMON))
     return own_room
 
 
@@ -84,13 +66,13 @@ def test_without_the_hook_it_dies_and_with_it_all_that_can_live_lives(
 ) -> None:
     died = wheels.run("import datasets", under=phenom)
     assert died.code in (-signal.SIGILL, 128 + signal.SIGILL)
-    wheels.arm(HOOK)
+    wheels.hook("--cpu", "phenom-ii")
     answers = printed(wheels.run(PROGRAM, "-W", "ignore", env=QUIET, under=phenom))
     assert isinstance(answers, dict)
     assert answers.pop("pyarrow") == (
-        "pyarrow 26.0.1 would kill this process: this CPU (phenom) lacks sse4_1 (its static "
-        "initializers use SSE4.1). Remedy: pip uninstall pyarrow. To import it all the same: "
-        "LEGACY_DOCTOR_DISABLE=guard:pyarrow"
+        "pyarrow 26.0.1 would kill this process: this CPU (AMD Phenom(tm) II X6 1090T Processor) "
+        "lacks sse4_1 (SIGILL in a static initialiser of libarrow (`pinsrq`)). Remedy: pip "
+        "uninstall pyarrow. To import it all the same: LEGACY_DOCTOR_DISABLE=guard:pyarrow"
     )
     assert "legacy-doctor's stand-in" in answers.pop("use")
     assert answers.pop("version").startswith("5.")
@@ -112,6 +94,6 @@ print(json.dumps([
 def test_on_a_cpu_that_has_it_nothing_differs(wheels: Room) -> None:
     (wheels.packages / "any.pth").write_text("# nothing\n")
     before = wheels.run(NATIVE, env=QUIET)
-    wheels.arm(HOOK)
+    wheels.hook("--cpu", "phenom-ii")
     assert wheels.run(NATIVE, env=QUIET) == before
     assert printed(before)[2] == "datasets.arrow_dataset"  # type: ignore[index]

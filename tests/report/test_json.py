@@ -24,6 +24,8 @@ from legacy_doctor.model import (
     Grade,
     Hidden,
     HiddenBy,
+    HookReport,
+    HookRule,
     Location,
     Outcome,
     Probing,
@@ -297,6 +299,38 @@ DOCUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
                 ),
             ],
         },
+    ),
+    "hook-status": (
+        "hook-status",
+        documents.hook(
+            HookReport(
+                interpreter=report().interpreter,
+                cpu=report().cpu,
+                via="pth",
+                identity="0123456789ab",
+                files=(Path("/venv/lib/_legacy_doctor.pth"),),
+                made_for="AMD Phenom(tm) II",
+                target="phenom-ii",
+                pinsets=("below-v2@2026-11-20",),
+                rules=(
+                    HookRule(
+                        kind="guard",
+                        name="numpy",
+                        distribution="numpy",
+                        versions=">=2.4",
+                        needs=frozenset({"sse4_1"}),
+                        installed="2.4.6",
+                        here=True,
+                        acts=True,
+                        remedy="pip install 'numpy<2.4'",
+                        listed=("/models",),
+                    ),
+                ),
+                problems=("damaged",),
+                stale=("old",),
+                live=False,
+            )
+        ),
     ),
     "patch-list": (
         "patch-list",

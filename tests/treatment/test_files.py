@@ -139,6 +139,19 @@ def test_a_step_leaves_what_it_says_and_its_inverse_what_was(
     assert "cache" not in beside or (tmp_path / "cache").read_bytes() == b"old"
 
 
+def test_bytecode_that_python_compares_with_its_source_stays(tmp_path: Path) -> None:
+    (tmp_path / "__pycache__").mkdir()
+    for name, flags in (("opt-1.", 3), ("opt-2.", 1), ("", 0)):
+        head = b"\xa7\r\r\n" + flags.to_bytes(4, "little")
+        (tmp_path / f"__pycache__/a.cpython-311.{name}pyc").write_bytes(head + b"the rest")
+
+    files.forget_bytecode(tmp_path / "a.py")
+
+    assert [path.name for path in (tmp_path / "__pycache__").iterdir()] == [
+        "a.cpython-311.opt-1.pyc"
+    ]
+
+
 @pytest.mark.parametrize("kind", ["hard link", "link"])
 def test_a_link_is_replaced_and_never_written_through(kind: str, tmp_path: Path) -> None:
     path = lie(tmp_path, kind)

@@ -16,6 +16,10 @@ GUARDS = {}
 SHIMS = {}
 BITS = {}
 CPU = ""
+# For `legacy-doctor hook status`: how the CPU was named, whose word this is, what is left out.
+TARGET = ""
+PINSETS = ()
+SKIPPED = ()
 
 LOG = []
 BUSY = set()
@@ -257,7 +261,7 @@ def acts(shim, distribution, versions, where, module):
 
 def switched_off(kind, *names):
     words = os.environ.get("LEGACY_DOCTOR_DISABLE", "").replace(" ", "").split(",")
-    return "1" in words or any(
+    return not {"1", kind + "s"}.isdisjoint(words) or any(
         word in words for name in names for word in (name, "%s:%s" % (kind, name))
     )
 
