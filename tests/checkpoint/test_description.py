@@ -35,7 +35,26 @@ PAIRS.pairs = [("a", 1), ("b", Row("set", [2]))]
         (Call(SYSTEM, None), "os.system(*None)"),
         (Call(Call(SYSTEM, ()), (1,)), "os.system()(1)"),
     ],
-    ids=repr,
+    ids=[
+        "None",
+        "True",
+        "a float",
+        "a text with a quote",
+        "a long text",
+        "long bytes",
+        "bytes",
+        "bytes left out",
+        "a function",
+        "a name that would steer the terminal",
+        "a long name",
+        "tuples in tuples",
+        "a long tuple",
+        "a table",
+        "a persistent id",
+        "a call",
+        "a call with unknown arguments",
+        "a call of what a call returns",
+    ],
 )
 def test_a_value_in_words(value: object, words: str) -> None:
     assert description.words(value) == words
