@@ -97,7 +97,11 @@ def _course(case: Case, words: dict[str, Any], *, applied: bool, exact: bool) ->
     course = Course(
         report=report,
         steps=(*planned, *(shield.steps if shield else ())),
-        untreated=treatment.untreated,
+        untreated=tuple(
+            item
+            for item in treatment.untreated
+            if shield is None or item.subject not in shield.cured
+        ),
         probes=treatment.probes,
         applied=applied,
         remarks=(*remarks, *(shield.remarks if shield else ())),

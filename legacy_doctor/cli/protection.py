@@ -28,6 +28,8 @@ class Protection:
     hooking: Hooking | None = None
     steps: tuple[Step, ...] = ()
     remarks: tuple[str, ...] = ()
+    cured: frozenset[str] = frozenset()
+    """Distributions of which a shim of this step takes care; what is guarded is not cured."""
 
 
 def plan(arming: Arming, socket: Socket, selection: Selection) -> Protection:
@@ -49,7 +51,11 @@ def plan(arming: Arming, socket: Socket, selection: Selection) -> Protection:
     if exposed is not None:
         return Protection(remarks=(f"the start-up hook is left out: {exposed}",))
     hooking = socket.plan(need, there.via or Via.PTH if there else Via.PTH)
-    return Protection(hooking=hooking, steps=(_step(arming, need, hooking, socket),))
+    return Protection(
+        hooking=hooking,
+        steps=(_step(arming, need, hooking, socket),),
+        cured=frozenset(_patch(shim.id, shim.versions).distribution for shim in need.shims),
+    )
 
 
 def _step(arming: Arming, need: Armed, hooking: Hooking, socket: Socket) -> Step:

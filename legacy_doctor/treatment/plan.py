@@ -143,7 +143,7 @@ def make(  # noqa: PLR0913  all that a treatment is made from
         packages=step,
         patches=items,
         pins=tuple(persistent) if selection.takes(PINS) else (),
-        untreated=tuple(_untreated(findings, chosen)),
+        untreated=tuple(_untreated(findings, chosen, _patched(items))),
         probes=_reprobed(step, items, findings),
     )
 
@@ -174,9 +174,18 @@ def _is_chosen(finding: Finding, selection: Selection) -> bool:
     return not rumour or finding.subject in selection.only
 
 
-def _untreated(findings: Iterable[Finding], chosen: Sequence[Finding]) -> Iterable[Finding]:
+def _patched(items: Iterable[PatchItem]) -> set[str]:
+    """Return the distributions of which a patch of this plan, or one that is there, takes care."""
+    cared = (item for item in items if item.steps or item.standing.state is State.APPLIED)
+    return {item.patch.distribution for item in cared}
+
+
+def _untreated(
+    findings: Iterable[Finding], chosen: Sequence[Finding], patched: set[str]
+) -> Iterable[Finding]:
     for finding in findings:
         treated = _is_treated(finding) and finding in chosen
+        treated = treated or (not _is_treated(finding) and finding.subject in patched)
         if not treated and finding.severity is not Severity.INFO:
             yield finding
 

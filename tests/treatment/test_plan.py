@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,14 @@ def test_a_rumour_is_left_alone_unless_it_is_asked_for(place: Place) -> None:
 def test_what_no_step_cures_is_told(place: Place) -> None:
     assert made(place, NUMPY, VARIABLE).untreated == (VARIABLE,)
     assert made(place, NUMPY, VARIABLE, without=("packages",)).untreated == (NUMPY, VARIABLE)
+
+
+def test_what_a_patch_of_the_plan_takes_care_of_is_treated(place: Place) -> None:
+    cure = Remedy(kind=RemedyKind.ADVICE, text="switch oneDNN off in every process")
+    lstm = replace(VARIABLE, subject="torch", severity=Severity.ERROR, remedy=cure)
+
+    assert made(place, lstm).untreated == ()
+    assert made(place, lstm, skip=("patch:torch-onednn-off",)).untreated == (lstm,)
 
 
 def test_a_cpu_that_needs_no_patch_gets_none(place: Place) -> None:
