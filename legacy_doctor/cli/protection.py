@@ -42,10 +42,11 @@ def plan(arming: Arming, socket: Socket, selection: Selection) -> Protection:
     need = arming.needed()
     if not (need.guards or need.shims):
         return Protection()
+    cured = frozenset(_patch(shim.id, shim.versions).distribution for shim in need.shims)
     there = socket.read()
     if there is not None and there.armed is not None:
         if there.armed.covers(need) and not there.problem:
-            return Protection()
+            return Protection(cured=cured)
         need = there.armed.with_all_of(need)
     exposed = check.exposed(socket.folder)
     if exposed is not None:
@@ -54,7 +55,7 @@ def plan(arming: Arming, socket: Socket, selection: Selection) -> Protection:
     return Protection(
         hooking=hooking,
         steps=(_step(arming, need, hooking, socket),),
-        cured=frozenset(_patch(shim.id, shim.versions).distribution for shim in need.shims),
+        cured=cured,
     )
 
 

@@ -67,6 +67,10 @@ def fix(
     return code, document
 
 
+def _untreated(document: Any) -> set[str]:
+    return {item["subject"] for item in document["untreated"]}
+
+
 def test_the_plan_tells_why_at_what_price_and_on_whose_word(
     ward: Ward, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -84,6 +88,7 @@ def test_the_plan_tells_why_at_what_price_and_on_whose_word(
     assert any("oneDNN" in text for text in step["costs"])
     assert step["files"][-1].endswith("_legacy_doctor.pth")
     assert "+import _legacy_doctor_boot" in step["diff"]
+    assert _untreated(document) == {"catboost"}, "guarded is not cured; torch is"
     assert ward.bytes() == before
 
 
@@ -97,7 +102,8 @@ def test_it_is_applied_once_and_undone_to_the_byte(
 
     assert (code, document["runs"]) == (1, [1]), "guarded is not cured: check goes on to say so"
     assert ward.run("-c", "import sys; assert '_legacy_doctor_boot' in sys.modules").returncode == 0
-    assert fix(ward, capfd, *PHENOM, "--apply")[1]["steps"] == []
+    again = fix(ward, capfd, *PHENOM, "--apply")[1]
+    assert (again["steps"], _untreated(again)) == ([], {"catboost"})
     assert ward.bytes() == hooked
     assert main.run(["undo", "--python", str(ward.folder)]) == 0
     assert ward.bytes() == before
