@@ -690,6 +690,8 @@ class Requirement:
     kind: RequirementKind
     location: Location
     """Where its name stands."""
+    end: Location | None = None
+    """Behind its specifier, where `,<2` may be written; None where a tool or a table wrote it."""
     specifier: str = ""
     """PEP 440; what another dialect (poetry's caret, conda's) says is translated."""
     version: str | None = None
@@ -697,6 +699,8 @@ class Requirement:
     extras: frozenset[str] = frozenset()
     marker: str = ""
     """PEP 508, as written or translated; empty where it always holds."""
+    origin: str = ""
+    """`conda`, an address or a path: what a package index offers says nothing about it then."""
     text: str = ""
     """As written, for the message."""
 
@@ -708,7 +712,7 @@ class RequirementFile:
     path: str
     format: str
     """`requirements`, `constraints`, `pyproject`, `uv.lock`, `poetry.lock`, `pdm.lock`,
-    `Pipfile.lock`, `pylock`, `conda-environment`, `freeze`."""
+    `Pipfile`, `Pipfile.lock`, `pylock`, `conda-environment`, `freeze`."""
     requirements: tuple[Requirement, ...] = ()
     problems: tuple[tuple[Location, str], ...] = ()
     """Entries that were passed over, each with the reason."""
