@@ -97,6 +97,63 @@ class Cpu:
         return needed - self.features
 
 
+class Core(NamedTuple):
+    """A physical core, and those of its logical CPUs that this process may use."""
+
+    cpus: tuple[int, ...]
+    package: int = 0
+    """The socket."""
+    node: int = 0
+    """The NUMA node: where its memory is near."""
+    kind: str = ""
+    """`performance` or `efficient` in a hybrid CPU; empty where all cores are alike."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topology:
+    """What a process here may compute on: cores, limits, memory. What is unknown is None."""
+
+    online: tuple[int, ...]
+    allowed: tuple[int, ...]
+    """The affinity mask, narrowed by cpusets already."""
+    cores: tuple[Core, ...]
+    """Those with a CPU in `allowed`."""
+    kinds_from: str = ""
+    """Which source told the kinds of a hybrid CPU's cores."""
+    quota: float | None = None
+    """CPUs that the smallest quota of the cgroup and its ancestors is worth."""
+    quota_from: str = ""
+    memory: int | None = None
+    """Bytes of the machine."""
+    available: int | None = None
+    """Bytes that can still be had, under the cgroup's limit."""
+    memory_limit: int | None = None
+    memory_limit_from: str = ""
+    load: float | None = None
+    """Processes that ran or waited to run, averaged over the last minute."""
+    notes: tuple[str, ...] = ()
+    """What could not be read, and what was taken instead."""
+
+    def of_kind(self, kind: str) -> tuple[Core, ...]:
+        """Return the cores of one kind."""
+        return tuple(core for core in self.cores if core.kind == kind)
+
+    @property
+    def hybrid(self) -> bool:
+        """True where there are cores of both kinds."""
+        return bool(self.of_kind("performance") and self.of_kind("efficient"))
+
+    @property
+    def packages(self) -> tuple[int, ...]:
+        """The sockets."""
+        return tuple(sorted({core.package for core in self.cores}))
+
+    @property
+    def nodes(self) -> tuple[int, ...]:
+        """The NUMA nodes."""
+        return tuple(sorted({core.node for core in self.cores}))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interpreter:
     """The Python whose environment is examined, as told by itself without its site-packages."""
@@ -584,6 +641,132 @@ class Probing:
     def ran(self) -> bool:
         """True where a probe ran, now or for the cache."""
         return any(item.outcome is not Outcome.SKIPPED for item in self.results)
+
+
+class Work(str, Enum):
+    """What a program mostly computes, as far as the number of threads is concerned."""
+
+    DENSE = "dense"
+    """Large products; threads rarely wait for each other."""
+    AUTOREGRESSIVE = "autoregressive"
+    """Small steps one after another, with a barrier after each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A number of threads that may be right here, and why."""
+
+    id: str
+    """`physical`, `performance`, `node`, or `measured`."""
+    title: str
+    threads: int
+    reason: str
+    cpus: tuple[int, ...] = ()
+    """CPUs to keep the threads on; empty where the system may choose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """One setting: a variable, or what is written in a program or on its command line."""
+
+    name: str
+    value: str | None
+    """None: leave it unset."""
+    reason: str
+    engine: str = ""
+    """The library of a call or an option; empty for a variable."""
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """Something to know beside the settings: a limit of the CPU, a wrong claim, a bad value."""
+
+    severity: Severity
+    subject: str
+    text: str
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Contender(NamedTuple):
+    """What a load was timed with."""
+
+    label: str
+    threads: int | None
+    """None: whatever the library takes by itself."""
+    cpus: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long one contender took, round by round."""
+
+    contender: Contender
+    threads: int | None
+    """Threads that the library said it used."""
+    seconds: Mapping[str, tuple[float, ...]]
+    """By the part of the load; one number a round."""
+    speed: float
+    """Median over the rounds of how much faster it was than the baseline: 1.0 is the same."""
+    noise: float
+    """By how much of itself `speed` may be off by chance; the tune room says how it is found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """A load timed with several numbers of threads, and what follows from it."""
+
+    library: str
+    """`numpy 2.3.5`."""
+    rounds: int
+    baseline: str
+    """The label of the contender that the rules advise."""
+    best: str
+    kept: bool
+    """True where the best beat the baseline by more than the noise."""
+    timings: tuple[Timing, ...]
+
+    def timing(self, label: str) -> Timing:
+        """Return the timing of a contender."""
+        return next(item for item in self.timings if item.contender.label == label)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvFile:
+    """A file of variables as it is edited: planned, or written."""
+
+    path: Path
+    diff: str
+    """Unified; empty where nothing was to change."""
+    written: bool
+    changed: tuple[tuple[str, str, str], ...] = ()
+    """Name, old and new value of what the user had set otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """How to set up a CPU-only program here: all that a formatter may see."""
+
+    cpu: Cpu
+    what_if: bool
+    """The CPU was named; the cores are still those of this machine."""
+    topology: Topology
+    profile: str
+    title: str
+    work: Work
+    choices: tuple[Choice, ...]
+    """The advised one first."""
+    settings: tuple[Advice, ...]
+    remarks: tuple[Remark, ...] = ()
+    starts: tuple[str, ...] = ()
+    """Commands that start the program with these settings."""
+    measurement: Measurement | None = None
+    env_file: EnvFile | None = None
+
+    @property
+    def failed(self) -> bool:
+        """True where a setting of the user's cannot work: the exit code is then 1."""
+        return any(item.severity is Severity.ERROR for item in self.remarks)
 
 
 class Standing(str, Enum):

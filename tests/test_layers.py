@@ -24,13 +24,14 @@ ARROWS = {
     "diagnosis": {*WORDS, "knowledge", "diagnosis"},
     "mel": set(),  # runs inside the target
     "probe": {*WORDS, "process", "binary", "probe"},
+    "tune": {*WORDS, "knowledge", "tune"},
     "treatment": {*WORDS, "process", "knowledge", "treatment"},
     "hook": {*WORDS, "treatment", "hook"},
     "report": {*WORDS, "report"},
     "cli": {
         *WORDS,
         *("binary", "cpu", "environment", "knowledge", "diagnosis", "probe", "treatment"),
-        *("mel", "hook", "report", "cli", "checkpoint"),
+        *("mel", "hook", "tune", "report", "cli", "checkpoint"),
     },
     "__main__": {"cli"},
     "__init__": set(),

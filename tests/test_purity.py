@@ -75,6 +75,8 @@ def _loaded(*arguments: str, cwd: Path) -> dict[str, list[str]]:
         ["patch", "revert", "torch-onednn-off"],
         ["checkpoint", "weights.pt"],
         ["checkpoint", "weights.pt", "--strip-prefix", "ema_model.", "--out", "plain.pt"],
+        ["tune"],
+        ["tune", "--profile", "qwen3-tts", "--cpu", "phenom-ii", "--format", "json"],
     ],
     ids=" ".join,
 )

@@ -43,13 +43,13 @@ def _tree() -> set[str]:
         for path in (ROOT / "legacy_doctor").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    data = {f"legacy_doctor/pinsets/{path.name}" for path in (ROOT / "pinsets").iterdir()}
-    patches = {
+    data = {
         f"legacy_doctor/{path.relative_to(ROOT)}"
-        for path in (ROOT / "patches").rglob("*")
+        for folder in ("pinsets", "patches")
+        for path in (ROOT / folder).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    return code | data | patches
+    return code | data
 
 
 @pytest.mark.parametrize("kind", ["direct", "by sdist"])

@@ -36,6 +36,7 @@ _COMMANDS: Final = {
     "pinsets": "List, show and compare the pin-sets.",
     "probe": "Import and use packages in a sandbox, and tell how it ended.",
     "run": "Run any command, with a report when it dies of a signal.",
+    "tune": "Set threads and variables for computing on the CPU, each with its reason.",
     "undo": "Put back what a fix or a patch changed, byte for byte.",
 }
 """Commands and their help: a command's module is imported only when the command is run."""

@@ -44,6 +44,10 @@ _XGETBV: Final = bytes.fromhex(
 )
 _XGETBV_AT: Final = 64
 
+CORE: Final = 0x40
+ATOM: Final = 0x20
+"""Core types of a hybrid CPU (Intel SDM, CPUID.1AH:EAX[31:24])."""
+
 _HYPERVISOR_LEAF: Final = 0x40000000
 _EXTENDED_LEAF: Final = 0x80000000
 
@@ -197,6 +201,16 @@ def signature_of(eax: int) -> tuple[int, int, int]:
     if family == 15:
         family += eax >> 20 & 0xFF
     return family, model, eax & 0xF
+
+
+def is_hybrid(cpuid: Callable[[int, int], Registers]) -> bool:
+    """Tell whether the CPU says that its cores differ (Intel SDM, CPUID.07H:EDX[15])."""
+    return cpuid(0, 0).eax >= 0x1A and bool(cpuid(7, 0).edx >> 15 & 1)
+
+
+def core_type(cpuid: Callable[[int, int], Registers]) -> int:
+    """Return the type of the core that this runs on, `CORE` or `ATOM`; 0 where it tells none."""
+    return cpuid(0x1A, 0).eax >> 24
 
 
 def _brand(cpuid: Callable[[int, int], Registers]) -> str:

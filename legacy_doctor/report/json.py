@@ -12,6 +12,7 @@ from typing import Any, Final
 from legacy_doctor.cpu import features
 from legacy_doctor.model import (
     Alternative,
+    Choice,
     Course,
     Cpu,
     Evidence,
@@ -21,6 +22,7 @@ from legacy_doctor.model import (
     Interpreter,
     Judgement,
     Location,
+    Measurement,
     Patient,
     Pin,
     PinSet,
@@ -29,6 +31,8 @@ from legacy_doctor.model import (
     Report,
     Severity,
     Story,
+    Topology,
+    Tuning,
 )
 
 SCHEMA_VERSION: Final = 1
@@ -225,6 +229,100 @@ def probe_report(patient: Patient, how: str, results: Iterable[ProbeResult]) -> 
 def run_report(value: Cpu, argv: Sequence[str], result: ProbeResult) -> dict[str, Any]:
     """Return the body of `run`, written where the command died."""
     return {"cpu": cpu(value), "argv": list(argv), "result": probe_result(result)}
+
+
+def tuning(value: Tuning) -> dict[str, Any]:
+    """Return the body of `tune`."""
+    measured, file = value.measurement, value.env_file
+    return {
+        "status": "findings" if value.failed else "healthy",
+        "cpu": cpu(value.cpu),
+        "what_if": value.what_if,
+        "topology": topology(value.topology),
+        "profile": value.profile,
+        "work": value.work.value,
+        "choices": [_choice(item) for item in value.choices],
+        "settings": [
+            {
+                "name": item.name,
+                "value": item.value,
+                "engine": item.engine,
+                "reason": item.reason,
+                "evidence": [evidence(each) for each in item.evidence],
+            }
+            for item in value.settings
+        ],
+        "remarks": [
+            {
+                "severity": item.severity.value,
+                "subject": item.subject,
+                "text": item.text,
+                "evidence": [evidence(each) for each in item.evidence],
+            }
+            for item in value.remarks
+        ],
+        "starts": list(value.starts),
+        "measurement": None if measured is None else measurement(measured),
+        "env_file": None
+        if file is None
+        else {
+            "path": str(file.path),
+            "written": file.written,
+            "diff": file.diff,
+            "changed": [{"name": n, "from": old, "to": new} for n, old, new in file.changed],
+        },
+    }
+
+
+def topology(value: Topology) -> dict[str, Any]:
+    """Return cores, limits and memory; bytes and CPU numbers are whole, null is unknown."""
+    return {
+        "online": list(value.online),
+        "allowed": list(value.allowed),
+        "cores": [core._asdict() | {"cpus": list(core.cpus)} for core in value.cores],
+        "kinds_from": value.kinds_from,
+        "quota": value.quota,
+        "quota_from": value.quota_from,
+        "memory": value.memory,
+        "available": value.available,
+        "memory_limit": value.memory_limit,
+        "memory_limit_from": value.memory_limit_from,
+        "load": value.load,
+        "notes": list(value.notes),
+    }
+
+
+def _choice(value: Choice) -> dict[str, Any]:
+    return {
+        "id": value.id,
+        "title": value.title,
+        "threads": value.threads,
+        "cpus": list(value.cpus),
+        "reason": value.reason,
+    }
+
+
+def measurement(value: Measurement) -> dict[str, Any]:
+    """Return what was timed: seconds by part and round, speed beside the baseline."""
+    return {
+        "library": value.library,
+        "rounds": value.rounds,
+        "baseline": value.baseline,
+        "best": value.best,
+        "kept": value.kept,
+        "timings": [
+            {
+                "label": item.contender.label,
+                "threads": item.contender.threads,
+                "cpus": list(item.contender.cpus),
+                "used": item.threads,
+                "seconds": {part: list(found) for part, found in item.seconds.items()},
+                "speed": item.speed,
+                "noise": item.noise,
+            }
+            for item in value.timings
+        ],
+    }
 
 
 def probe_result(value: ProbeResult) -> dict[str, Any]:

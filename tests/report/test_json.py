@@ -35,6 +35,7 @@ from legacy_doctor.model import (
     Step,
     When,
     Witness,
+    Work,
 )
 from legacy_doctor.report import beliefs
 from legacy_doctor.report import checkpoint as checkpoints
@@ -47,6 +48,7 @@ from tests.diagnosis.probed import PHENOM_PLAYED, UMATH, died, fault, raised, ra
 from tests.report.test_beliefs import WHOLE
 from tests.report.test_checkpoint import COPY, sick_weights, weights
 from tests.report.test_text import CONFIRMED, HINT, NUMPY, PROVEN, VARIABLE, finding, report
+from tests.tune.consultations import env_file, measurement, tuning
 
 SCHEMA = json.loads((Path(documents.__file__).parent / "schema.json").read_text())
 
@@ -307,6 +309,15 @@ DOCUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "checkpoint, healthy": ("checkpoint", checkpoints.body(weights(), None)),
     "checkpoint, sick": ("checkpoint", checkpoints.body(sick_weights(), COPY)),
+    "tune": ("tune", documents.tuning(tuning())),
+    "tune, measured and written": (
+        "tune",
+        documents.tuning(
+            tuning(
+                measured=measurement(1.4, kept=True), file=env_file(written=True), severity="error"
+            )
+        ),
+    ),
 }
 
 
@@ -411,6 +422,7 @@ def test_the_words_of_the_schema_are_those_of_the_house() -> None:
     assert outcomes == [item.value for item in Outcome]
     states = words["patch-status"]["properties"]["patches"]["items"]["properties"]["state"]["enum"]
     assert states == [item.value for item in State]
+    assert words["tune"]["properties"]["work"]["enum"] == [item.value for item in Work]
 
 
 @pytest.mark.parametrize(
