@@ -35,6 +35,7 @@ _COMMANDS: Final = {
     "pins": "Print what to keep out on a CPU, for pip, uv or conda.",
     "pinsets": "List, show and compare the pin-sets.",
     "probe": "Import and use packages in a sandbox, and tell how it ended.",
+    "profile": "List, show and recognise the profiles of projects; look at a binary.",
     "run": "Run any command, with a report when it dies of a signal.",
     "tune": "Set threads and variables for computing on the CPU, each with its reason.",
     "undo": "Put back what a fix or a patch changed, byte for byte.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
-from legacy_doctor.diagnosis import confirmation, files, machine, packages
+from legacy_doctor.diagnosis import confirmation, files, machine, packages, projects
 from legacy_doctor.errors import UnknownNameError, suggestion
 from legacy_doctor.model import Finding, Knowledge, Patient
 
@@ -59,9 +59,9 @@ def diagnose(
 
 
 def summaries() -> tuple[tuple[str, str], ...]:
-    """Return every rule id with what a finding means: rules, probes, then the configuration."""
+    """Return every rule id with what a finding means: rules, probes, projects, configuration."""
     own = ((rule.id, rule.summary) for rule in RULES)
-    return (*own, *confirmation.RULES, *ABOUT_IGNORES)
+    return (*own, *confirmation.RULES, *projects.RULES, *ABOUT_IGNORES)
 
 
 def known(rule: str) -> str:
