@@ -1202,6 +1202,15 @@ class BuildFlag(NamedTuple):
     """What it is where the build is not for the machine that it runs on."""
 
 
+class Trial(NamedTuple):
+    """A way to start a program so that its kernels run without a model."""
+
+    program: str
+    words: tuple[str, ...]
+    endless: bool = False
+    """It would run for long: that it has to be stopped is as good as an end."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Native:
     """How a project without Python is built for a CPU, and how it tells what it was built for."""
@@ -1213,8 +1222,7 @@ class Native:
     """The names of its `system_info` line, and the features that they stand for."""
     programs: tuple[str, ...]
     """Names of its programs, the most telling first."""
-    arguments: Mapping[str, tuple[str, ...]]
-    """What to call a program with so that it starts its kernels without a model."""
+    trials: tuple[Trial, ...]
     evidence: tuple[Evidence, ...]
 
 

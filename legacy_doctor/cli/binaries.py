@@ -13,13 +13,14 @@ from legacy_doctor.cli import examination, probing
 from legacy_doctor.cpu import features
 from legacy_doctor.diagnosis import native as facts
 from legacy_doctor.errors import TargetError
-from legacy_doctor.model import Native, NativeCheck, Outcome, Profile
+from legacy_doctor.model import Native, NativeCheck, Outcome, Profile, Trial
 from legacy_doctor.probe import emulator, sandbox
 
 _DEPTH: Final = 4
 """CMake puts programs into bin, libraries into src and ggml/src: no deeper is looked."""
 _CACHE: Final = "CMakeCache.txt"
-_SECONDS: Final = 20.0
+_SECONDS: Final = 4.0
+"""Longer than any of them needs to say what it is, or to reach its kernels."""
 _SIGNALS: Final = {
     -4: Outcome.ILLEGAL_INSTRUCTION,
     -6: Outcome.ABORTED,
@@ -58,6 +59,9 @@ def examine(profile: Profile, native: Native, path: Path, cpu_name: str | None) 
     here = cpu_name is None or cpu_name.lower() in examination.HERE
     ended = _started(native, program, None if here else cpu_name)
     line = facts.info_line(ended.said)
+    if ended.outcome.died and not line and not here:
+        # It died before it could speak: what it was built for, it tells on this CPU.
+        line = facts.info_line(_started(native, program, None).said)
     told = facts.told(native, line)
     levels = [features.cumulative(level) for _, level in declared]
     return NativeCheck(
@@ -131,22 +135,32 @@ def _started(native: Native, program: Path | None, cpu_name: str | None) -> _End
         player = probing.player(cpu_name)
     except emulator.Unplayable as error:
         return _Ended("", Outcome.SKIPPED, str(error), "")
-    words = [str(program.resolve()), *native.arguments.get(program.name, ("--help",))]
+    trials = [item for item in native.trials if item.program == program.name]
+    trials = trials or [Trial(program.name, ("--help",))]
+    how = player.label if player else "on this CPU"
+    try:
+        runs = sandbox.run([_job(program, item, player) for item in trials], 1)
+    except OSError as error:
+        return _Ended("", Outcome.SKIPPED, f"cannot be started ({error.strerror})", "")
+    ends = [_ending(run, item) for run, item in zip(runs, trials, strict=True)]
+    worst = next((end for end in ends if end[0].died), None)
+    worst = worst or next((end for end in ends if end[0] is not Outcome.OK), ends[0])
+    return _Ended(how, *worst, "\n".join(run.stderr for run in runs))
+
+
+def _job(program: Path, trial: Trial, player: emulator.Emulator | None) -> sandbox.Job:
+    words = [str(program.resolve()), *trial.words]
     command = player.command(words) if player else words
     stretch = emulator.SLOWER if player else 1.0
-    job = sandbox.Job(
+    return sandbox.Job(
         command=lambda _record, _folder: command,
         limits=sandbox.Limits(seconds=_SECONDS * stretch),
     )
-    how = player.label if player else "on this CPU"
-    try:
-        (run,) = sandbox.run([job], 1)
-    except OSError as error:
-        return _Ended("", Outcome.SKIPPED, f"cannot be started ({error.strerror})", "")
-    return _Ended(how, *_ending(run), run.stderr)
 
 
-def _ending(run: sandbox.Run) -> tuple[Outcome, str]:
+def _ending(run: sandbox.Run, trial: Trial) -> tuple[Outcome, str]:
+    if run.stopped and trial.endless:
+        return Outcome.OK, "its kernels ran until they were stopped"
     if run.stopped:
         return Outcome.TIMEOUT, f"stopped: {run.stopped}"
     died = _SIGNALS.get(run.status)

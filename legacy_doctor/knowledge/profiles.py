@@ -32,6 +32,7 @@ from legacy_doctor.model import (
     RiskyImport,
     Smoke,
     Tier,
+    Trial,
     UpstreamIssue,
 )
 
@@ -267,7 +268,7 @@ def _native(table: Table | None) -> Native | None:
         flags=tuple(map(_flag, table.tables("flags"))),
         told_as=dict(map(_told, table.tables("told-as"))),
         programs=table.texts("programs"),
-        arguments=dict(map(_arguments, table.tables("arguments"))),
+        trials=tuple(map(_trial, table.tables("trials"))),
         evidence=document.evidence(table),
     )
     table.finish()
@@ -288,8 +289,8 @@ def _told(table: Table) -> tuple[str, frozenset[str]]:
     return result
 
 
-def _arguments(table: Table) -> tuple[str, tuple[str, ...]]:
-    result = (table.text("program"), table.texts("words"))
+def _trial(table: Table) -> Trial:
+    result = Trial(table.text("program"), table.texts("words"), table.flag("endless"))
     table.finish()
     return result
 

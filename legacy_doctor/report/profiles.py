@@ -181,7 +181,7 @@ def _verdict(check: NativeCheck) -> str:
         return f"{name} does not run on this CPU: {check.outcome.value}{lacks}"
     if check.missing:
         return f"{name} is built for what this CPU lacks: {_listed(check)}"
-    proof = "nothing was started" if not check.how else "it was started, and no kernel of it failed"
+    proof = "it was started and did not die" if check.how else "nothing was started"
     return f"{name}: nothing speaks against it on this CPU ({proof})"
 
 
