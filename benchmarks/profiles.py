@@ -35,7 +35,8 @@ _HEAD: Final = (
     "state.\n# A row that is not here was not run by it: `profile show` then tells what is "
     "reported or inferred.\nschema = 1\n"
 )
-_ALIASES: Final = {"phenom": "phenom-ii"}
+NAMES: Final = {"phenom": "phenom-ii"}
+"""What legacy-doctor calls them, where that is not the same."""
 _WORST: Final = (*(item.value for item in Outcome if item.died), "raised", "vanished", "timeout")
 
 
@@ -110,7 +111,7 @@ def _install(profile: Profile, folder: Path, options: Sequence[str]) -> str:
 
 def benchmark(bench: Bench, cpu: str) -> Iterator[ProfileRun]:
     """Yield what came of it as installed, and treated where it was treated."""
-    name = _ALIASES.get(cpu, cpu)
+    name = NAMES.get(cpu, cpu)
     plain = _measure(bench, cpu, name, treated=False)
     yield plain
     if plain.fitness is Fitness.RUNS:
@@ -141,7 +142,7 @@ def _measure(bench: Bench, cpu: str, name: str, *, treated: bool) -> ProfileRun:
         treated=treated,
         fitness=fitness,
         outcome=outcome,
-        detail=detail,
+        detail=detail.strip(),
         python=version.stdout.strip(),
         emulator=how,
         lacks=played.cpu.missing(features.cumulative("x86-64-v3")),
@@ -213,10 +214,11 @@ def _entry(run: ProfileRun) -> str:
         "lacks": list(features.ordered(run.lacks)),
         "versions": list(run.versions),
     }
-    # JSON's texts, lists and booleans are TOML's as well.
-    return "".join(
-        f"{key} = {json.dumps(value, ensure_ascii=True)}\n" for key, value in values.items()
+    # JSON's texts, lists and booleans are TOML's as well, but for one character and for surrogates.
+    text = "".join(
+        f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items()
     )
+    return text.replace("\x7f", "\\u007f")
 
 
 def merged(old: Iterable[ProfileRun], new: Sequence[ProfileRun]) -> tuple[ProfileRun, ...]:

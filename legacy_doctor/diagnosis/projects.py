@@ -147,6 +147,7 @@ def _missing(value: Outlook) -> Finding:
         remedy=Remedy(
             kind=RemedyKind.ADVICE,
             text=f"install within the pins: legacy-doctor pins --profile {value.profile.id} "
-            "-o constraints.txt, then pip install --prefer-binary -c constraints.txt",
+            "-o constraints.txt, then pip install --prefer-binary -c constraints.txt, and look "
+            "again",
         ),
     )
