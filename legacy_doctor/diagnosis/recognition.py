@@ -49,6 +49,8 @@ def asked(
 
 def _by_needs(profile: Profile, names: Collection[str], verb: str) -> Iterator[Sighting]:
     """A checkout's project is in no environment: what it needs is all there is to go by."""
+    if not profile.checkout:
+        return
     found = [name for name in profile.needs if name in names]
     if len(profile.needs) > _FEWEST and len(found) >= _MOST * len(profile.needs):
         by = f"{len(found)} of the {len(profile.needs)} distributions that it imports are {verb}"
