@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from legacy_doctor.cli import profiling
 from legacy_doctor.knowledge import profiles
 from tests import conftest
 from tests.cli.wards import Ward
@@ -310,6 +311,7 @@ def program(tmp_path: Path) -> Program:
         source = tmp_path / f"{name}.c"
         source.write_text(
             "#include <stdio.h>\n#include <string.h>\n#include <unistd.h>\n"
+            "#include <signal.h>\n#include <stdlib.h>\n"
             f"int main(int argc, char **argv) {{ (void)argc; (void)argv; {body} }}\n"
         )
         subprocess.run(["cc", "-o", str(target), str(source)], check=True)
@@ -450,3 +452,60 @@ def test_a_cpu_that_cannot_be_played_is_judged_by_words(inside: Doctor, program:
 
     assert (code, told["outcome"], told["how"]) == (0, "skipped", "")
     assert "cannot play" in told["detail"]
+
+
+ENDS: dict[str, tuple[str, str, str]] = {
+    "it ends itself by a signal that is nobody's fault": (
+        "raise(SIGTERM); return 0;",
+        "vanished",
+        "killed by signal 15",
+    ),
+    "it aborts": ("abort();", "aborted", "died of signal 6"),
+    "it says why it gave up": (
+        'fprintf(stderr, "no model\\n"); return 3;',
+        "ok",
+        "exit status 3: no model",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "outcome", "detail"), ENDS.values(), ids=ENDS)
+def test_how_a_program_can_end(
+    body: str, outcome: str, detail: str, inside: Doctor, program: Program
+) -> None:
+    _, told = _binary(inside, program("whisper-cli", body))
+
+    assert (told["outcome"], told["detail"]) == (outcome, detail)
+
+
+def test_a_program_that_may_not_be_started_is_told(inside: Doctor, program: Program) -> None:
+    path = program("whisper-cli", PLAIN)
+    path.write_bytes(path.read_bytes()[:4] + b"\0" * 60)
+
+    code, told = _binary(inside, path)
+
+    assert (code, told["outcome"]) == (0, "skipped")
+    assert told["detail"].startswith("cannot be started")
+
+
+def test_links_and_what_lies_too_deep_are_passed_over(
+    inside: Doctor, program: Program, tmp_path: Path
+) -> None:
+    real = program("whisper-cli", PLAIN, "build/bin")
+    program("main", PLAIN, "build/a/b/c/d/e")
+    program("bench", PLAIN, "build/CMakeFiles/x")
+    (tmp_path / "build/bin/whisper-bench").symlink_to(real)
+
+    assert _binary(inside, tmp_path / "build")[1]["program"] == str(real)
+
+
+def test_a_library_is_not_started(inside: Doctor, program: Program) -> None:
+    _, told = _binary(inside, program("libwhisper.so.1", PLAIN))
+
+    assert (told["program"], told["outcome"]) == (None, "skipped")
+
+
+def test_a_shell_completes_the_names() -> None:
+    names = [item.value for item in profiling._names(None, None, "kokoro")]  # type: ignore[arg-type]
+
+    assert names == ["kokoro", "kokoro-onnx"]
