@@ -77,8 +77,10 @@ def _statuses(value: Outlook, runs: tuple[ProfileRun, ...], page: Page) -> Itera
         yield from paragraph(page, "  ", head, style="bold" if here else "")
         yield from paragraph(page, "    ", status.text)
         yield from _grounds(shown.evidence, page)
+    if runs:
+        yield from (line(), line("Runs of its probe", "bold"))
     for run in runs:
-        yield from paragraph(page, "  ", _ran(run))
+        yield from paragraph(page, "  ", _ran(run), indent=4)
 
 
 def _ran(run: ProfileRun) -> str:
@@ -90,7 +92,8 @@ def _ran(run: ProfileRun) -> str:
 
 def _grounds(evidence: Iterable[Evidence], page: Page) -> Iterator[Line]:
     for item in evidence:
-        text = f"{item.source}: {item.detail}" if item.detail else item.source
+        source = item.source.removeprefix(f"{item.grade.value}: ")
+        text = f"{source}: {item.detail}" if item.detail else source
         yield from paragraph(page, f"    [{item.grade.value}] ", text, style="dim", indent=6)
 
 
