@@ -80,6 +80,13 @@ def _loaded(*arguments: str, cwd: Path) -> dict[str, list[str]]:
         ["checkpoint", "weights.pt"],
         ["checkpoint", "weights.pt", "--strip-prefix", "ema_model.", "--out", "plain.pt"],
         ["mel", "precompute", "audio", "out"],
+        ["check", "--profile", "f5-tts", "--cpu", "phenom-ii"],
+        ["fix", "--profile", "f5-tts", "--cpu", "phenom-ii", "--probe", "none"],
+        ["pins", "--profile", "f5-tts", "--cpu", "phenom-ii"],
+        ["profile", "list"],
+        ["profile", "show", "f5-tts"],
+        ["profile", "detect"],
+        ["profile", "binary", "/bin/true"],
         ["tune"],
         ["tune", "--profile", "qwen3-tts", "--cpu", "phenom-ii", "--format", "json"],
     ],
@@ -92,7 +99,13 @@ def test_no_command_loads_a_compiled_third_party_module(
     state(tmp_path / "weights.pt", {"ema_model.a": 3})
     (tmp_path / "audio").mkdir()
     free = {"cpu", "run", "pinsets", "pins", "checkpoint"}
-    bare = arguments[0] in free or arguments[:2] in (["patch", "list"], ["patch", "show"])
+    homeless = (
+        ["patch", "list"],
+        ["patch", "show"],
+        ["profile", "list"],
+        ["profile", "binary"],
+    )
+    bare = arguments[0] in free or arguments[:2] in homeless
     target = [] if bare else ["--python", str(site.folder)]
 
     loaded = _loaded(*arguments, *target, cwd=tmp_path)

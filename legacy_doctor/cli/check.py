@@ -9,11 +9,20 @@ from pathlib import Path
 import click
 
 from legacy_doctor import __version__
-from legacy_doctor.cli import config, examination, formats, ignores, options, output, probing
+from legacy_doctor.cli import (
+    config,
+    examination,
+    formats,
+    ignores,
+    options,
+    output,
+    probing,
+    profiling,
+)
 from legacy_doctor.diagnosis import confirmation, packages, remedies, rules
 from legacy_doctor.errors import DoctorError
 from legacy_doctor.knowledge import catalogue
-from legacy_doctor.model import Knowledge, Patient, Report, Severity
+from legacy_doctor.model import Knowledge, Patient, Profile, Report, Severity
 from legacy_doctor.report import json, text, wording
 
 
@@ -29,6 +38,7 @@ def _list_rules(context: click.Context, parameter: click.Parameter, value: bool)
 @click.command("check")
 @options.target_options
 @options.probing_options
+@profiling.option
 @click.option(
     "--fail-on",
     type=click.Choice(config.FAIL_ON),
@@ -56,6 +66,7 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
     wanted: str | None,
     slots: int | None,
     seconds: float | None,
+    profile_name: str | None,
     fail_on: str | None,
     ignored: tuple[str, ...],
     form: str,
@@ -72,7 +83,7 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
     evidence. Then what is risky is imported and used, each in a sandboxed process of its own (for
     a named CPU under qemu-user), and the findings follow what happened. Nothing is changed.
     """
-    settings = config.find(Path.cwd())
+    settings, profile = config.find(Path.cwd()), profiling.named(profile_name)
     accepted = (
         *settings.ignores,
         *(config.Ignore(rule=rules.known(name), reason="--ignore") for name in ignored),
@@ -87,7 +98,7 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
         settings, name, wanted=wanted, use_cache=use_cache, slots=slots, seconds=seconds
     )
     scope = ignores.scope(settings, patient, pinsets=bool(pinsets), thorough=verify_files)
-    report = diagnosed(patient, knowledge, accepted, wish, severity, scope)
+    report = diagnosed(patient, knowledge, accepted, wish, severity, scope, profile)
     if form == "html" and not report.empty:
         from legacy_doctor.cli.report import paged
 
@@ -103,14 +114,17 @@ def diagnosed(  # noqa: PLR0913  all that decides what a report says
     wish: probing.Wish,
     fail_on: str,
     scope: ignores.Scope | None = None,
+    profile: Profile | None = None,
 ) -> Report:
     """Return the report on a patient: what rules predict, and what probes make of it.
 
-    With a `scope` the ignores themselves are reviewed too.
+    With a `scope` the ignores themselves are reviewed too; with a `profile` its project is.
     """
     accepted = tuple(accepted)
-    predicted = rules.diagnose(patient, knowledge)
-    proof = probing.prove(patient, knowledge, predicted, wish)
+    outlook, about = profiling.outlook(profile, patient, knowledge)
+    predicted = (*rules.diagnose(patient, knowledge), *about)
+    smoke = profiling.smoke(profile)
+    proof = probing.prove(patient, knowledge, predicted, wish, also=smoke)
     today = datetime.now(timezone.utc).date()
     everything = probing.follow(patient, knowledge, predicted, proof, wish, today)
     if scope is not None and (everything or patient.distributions):
@@ -132,6 +146,7 @@ def diagnosed(  # noqa: PLR0913  all that decides what a report says
         what_if=patient.what_if,
         fail_on=None if fail_on == "never" else Severity(fail_on),
         ignored=ignored,
+        outlook=outlook,
     )
 
 

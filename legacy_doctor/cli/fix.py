@@ -12,11 +12,20 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from legacy_doctor import __version__
-from legacy_doctor.cli import check, config, examination, options, output, probing, treated
+from legacy_doctor.cli import (
+    check,
+    config,
+    examination,
+    options,
+    output,
+    probing,
+    profiling,
+    treated,
+)
 from legacy_doctor.cli.ward import Ward
 from legacy_doctor.errors import DoctorError
 from legacy_doctor.knowledge import catalogue
-from legacy_doctor.model import Course, Knowledge, Patient, Report, Severity, Step
+from legacy_doctor.model import Course, Knowledge, Patient, Profile, Report, Severity, Step
 from legacy_doctor.report import json
 from legacy_doctor.report import treatment as told
 from legacy_doctor.treatment import application, packages, pins, plan, remainder
@@ -35,6 +44,7 @@ _PROBING: Final = ("wanted", "use_cache", "slots", "seconds")
 
 @click.command("fix")
 @options.target_options
+@profiling.option
 @click.option("--apply", "applied", is_flag=True, help="Do it. Without this nothing is changed.")
 @click.option("--diff", "shown", is_flag=True, help="Show every change of a file as a diff.")
 @click.option("--only", multiple=True, metavar="STEP", help="Only this step or distribution.")
@@ -72,6 +82,7 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
         ),
         settings=settings,
         wish=probing.wish(settings, name, **{key: words[key] for key in _PROBING}),
+        profile=profiling.named(words["profile_name"]),
     )
     course = _course(case, words, applied=applied, exact=applied or shown)
     return deliver(course, form, destination, color=color, diff=shown)
@@ -86,8 +97,11 @@ def _course(case: Case, words: dict[str, Any], *, applied: bool, exact: bool) ->
         patient, report = case.examine()
         ward = _ward(patient, words)
     selection = _selection(words)
+    needed = profiling.patched(case.profile)
     try:
-        treatment = ward.plan(patient, case.knowledge, report.findings, selection, exact=exact)
+        treatment = ward.plan(
+            patient, case.knowledge, report.findings, selection, exact=exact, needed=needed
+        )
     except DoctorError:
         for remark in remarks:  # it was done, whatever becomes of the plan
             click.echo(remark, err=True)
@@ -137,6 +151,8 @@ def _said(words: dict[str, Any]) -> Iterator[str]:
     yield from (f"--{name.replace('_', '-')}" for name in flags if words[name])
     if words["wanted"]:
         yield from ("--probe", words["wanted"])
+    if words["profile_name"]:
+        yield from ("--profile", words["profile_name"])
 
 
 def _ward(patient: Patient, words: dict[str, Any]) -> Ward:
@@ -156,12 +172,20 @@ class Case:
     knowledge: Knowledge
     settings: config.Config
     wish: probing.Wish
+    profile: Profile | None = None
 
     def examine(self) -> tuple[Patient, Report]:
         """Return the patient and the report on it, as they are now."""
         patient = examination.examine(self.python, self.wish.cpu_name)
         fail_on = self.settings.fail_on or Severity.ERROR.value
-        report = check.diagnosed(patient, self.knowledge, self.settings.ignores, self.wish, fail_on)
+        report = check.diagnosed(
+            patient,
+            self.knowledge,
+            self.settings.ignores,
+            self.wish,
+            fail_on,
+            profile=self.profile,
+        )
         return patient, report
 
 

@@ -34,6 +34,7 @@ _COMMANDS: Final = {
     "pins": "Print what to keep out on a CPU, for pip, uv or conda.",
     "pinsets": "List, show and compare the pin-sets.",
     "probe": "Import and use packages in a sandbox, and tell how it ended.",
+    "profile": "List, show and recognise the profiles of projects; look at a binary.",
     "report": "Write the diagnosis as one page to read.",
     "requirements": "Tell what requirement and lock files would let in, before it is installed.",
     "run": "Run any command, with a report when it dies of a signal.",

@@ -7,7 +7,7 @@ from typing import get_args
 
 import click
 
-from legacy_doctor.cli import config, examination, options, output
+from legacy_doctor.cli import config, examination, options, output, profiling
 from legacy_doctor.knowledge import catalogue
 from legacy_doctor.treatment import pins
 
@@ -15,6 +15,7 @@ from legacy_doctor.treatment import pins
 @click.command("pins")
 @options.cpu_option
 @options.pinset_options
+@profiling.option
 @click.option(
     "--format",
     "form",
@@ -40,6 +41,7 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
     cpu_name: str | None,
     pinsets: tuple[str, ...],
     pinset_paths: tuple[Path, ...],
+    profile_name: str | None,
     form: str,
     destination: Path | None,
     *,
@@ -55,5 +57,7 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
         pinsets or settings.pinsets, (*settings.pinset_paths, *pinset_paths)
     )
     cpu = examination.cpu_called(cpu_name or settings.target_cpu)
-    output.write(pins.render(pins.for_cpu(cpu, knowledge), form, strict=strict), destination)
+    profile = profiling.named(profile_name)
+    found = profiling.lines(profile, cpu, knowledge) if profile else pins.for_cpu(cpu, knowledge)
+    output.write(pins.render(found, form, strict=strict), destination)
     return 0

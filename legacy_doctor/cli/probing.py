@@ -66,12 +66,23 @@ def wish(  # noqa: PLR0913  one parameter an option
 
 
 def prove(
-    patient: Patient, knowledge: Knowledge, findings: Sequence[Finding], wish: Wish
+    patient: Patient,
+    knowledge: Knowledge,
+    findings: Sequence[Finding],
+    wish: Wish,
+    *,
+    also: Sequence[Probe] = (),
 ) -> Probing:
-    """Run what may prove or refute the findings; never fails for want of an emulator."""
+    """Run what may prove or refute the findings; never fails for want of an emulator.
+
+    `also` are probes that no finding asks for.
+    """
     if wish.wanted == "none":
         return Probing(wanted="none")
-    chosen = selection.choose(patient, knowledge, findings, shipped.shipped(), wish.wanted, generic)
+    chosen = (
+        *selection.choose(patient, knowledge, findings, shipped.shipped(), wish.wanted, generic),
+        *also,
+    )
     if not chosen:
         return Probing(wanted=wish.wanted)
     try:

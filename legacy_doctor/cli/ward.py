@@ -93,7 +93,7 @@ class Ward:
 
         return pharmacy.recover(self.journal)
 
-    def plan(
+    def plan(  # noqa: PLR0913  all that a plan is made from
         self,
         patient: Patient,
         knowledge: Knowledge,
@@ -101,11 +101,13 @@ class Ward:
         selection: Selection,
         *,
         exact: bool = True,
+        needed: frozenset[str] = frozenset(),
     ) -> Treatment:
         """Return the treatment of the findings; nothing is changed.
 
         Without `exact` pip is not asked what else it obeys: a plan that is only read needs no
-        more than the names of the files that will change.
+        more than the names of the files that will change. `needed` are ids of patches that a
+        project cannot do without, whatever is installed so far.
         """
         lines = self._lines(patient, knowledge)
         persistent = plan.persistence(
@@ -122,6 +124,7 @@ class Ward:
             persistent,
             pins.requirements(lines),
             selection,
+            needed,
         )
 
     def _lines(self, patient: Patient, knowledge: Knowledge) -> tuple[PinLine, ...]:

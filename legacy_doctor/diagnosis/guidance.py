@@ -168,6 +168,30 @@ _HELP: Final = {
         "Probes were wanted and could not be run, so every finding is a prediction.",
         "Install qemu-user, or check on the CPU itself.",
     ),
+    "profile-unfit": (
+        Severity.ERROR,
+        (
+            "The profile of the project says, with the grade that it tells, that it does not run "
+            "on such a CPU, whatever is pinned or patched."
+        ),
+        "Use what the remedy names in its place.",
+    ),
+    "profile-python": (
+        Severity.ERROR,
+        (
+            "The releases of the project exclude this version of Python: an installer falls back "
+            "to old ones, or finds none. It has nothing to do with the CPU."
+        ),
+        "Make an environment with a version that it takes.",
+    ),
+    "profile-missing": (
+        Severity.WARNING,
+        (
+            "Something that the project imports is not installed, so that what is said of it is "
+            "predicted and its probe does not run."
+        ),
+        "Install it within the pins: `legacy-doctor pins --profile NAME`.",
+    ),
     "expired-ignore": (
         Severity.WARNING,
         (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
-from legacy_doctor.diagnosis import amendments, confirmation, files, machine, packages
+from legacy_doctor.diagnosis import amendments, confirmation, files, machine, packages, projects
 from legacy_doctor.errors import UnknownNameError, suggestion
 from legacy_doctor.model import Finding, Knowledge, Patient
 
@@ -61,7 +61,7 @@ def diagnose(
 def summaries() -> tuple[tuple[str, str], ...]:
     """Return every rule id with its meaning: of environments, probes, files and the project."""
     own = ((rule.id, rule.summary) for rule in RULES)
-    return (*own, *confirmation.RULES, amendments.ADMITS, *ABOUT_IGNORES)
+    return (*own, *confirmation.RULES, amendments.ADMITS, *projects.RULES, *ABOUT_IGNORES)
 
 
 def known(rule: str) -> str:

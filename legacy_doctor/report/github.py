@@ -36,6 +36,9 @@ def _lines(judgement: Judgement) -> Iterator[str]:
     counts = f"{wording.counts(judgement)} {wording.examined(judgement)}".rstrip()
     text = f"{wording.standing(judgement)}: {counts}; {wording.cpu(judgement)}"
     yield _command("notice", wording.one_line(text), title=title)
+    project = wording.project(judgement)
+    if project:
+        yield _command("notice", project, title=title)
     for finding in judgement.findings:
         yield _annotation(finding)
 

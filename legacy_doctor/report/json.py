@@ -24,6 +24,7 @@ from legacy_doctor.model import (
     Judgement,
     Location,
     Measurement,
+    Outlook,
     Patient,
     Pin,
     PinSet,
@@ -71,7 +72,17 @@ def report(value: Report) -> dict[str, Any]:
         },
         "prescription": list(value.prescription),
         "probes": probing(value.probing),
+        "profile": profile(value.outlook),
     }
+
+
+def profile(value: Outlook | None) -> dict[str, Any] | None:
+    """Return the outlook of the project that was asked about; None where none was."""
+    if value is None:
+        return None
+    from legacy_doctor.report import outlook
+
+    return outlook.document(value)
 
 
 def status(value: Judgement) -> str:

@@ -117,6 +117,9 @@ def _facts(judgement: Judgement) -> Element:
         "cpu": wording.cpu(judgement),
         "pinsets": ", ".join(item.label for item in judgement.pinsets),
     }
+    project = wording.project(judgement)
+    if project:
+        facts["profile"] = project
     properties.extend(_element("property", name=name, value=text) for name, text in facts.items())
     return properties
 

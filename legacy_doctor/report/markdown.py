@@ -50,7 +50,10 @@ def _lines(judgement: Judgement, shown: tuple[Finding, ...]) -> Iterator[str]:
         return
     examined = wording.examined(judgement)
     yield f"**{wording.counts(judgement)}** {examined}".rstrip() + "  "
-    yield f"CPU: {escaped(wording.cpu(judgement))}"
+    project = wording.project(judgement)
+    yield f"CPU: {escaped(wording.cpu(judgement))}" + ("  " if project else "")
+    if project:
+        yield f"Profile: {escaped(project)}"
     if shown:
         yield from ("", *_HEAD)
         yield from map(_row, shown)

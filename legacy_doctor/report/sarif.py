@@ -69,8 +69,14 @@ def _run(judgement: Judgement, rules: Sequence[RuleText]) -> dict[str, Any]:
             "cpu": wording.cpu(judgement),
             "pinsets": [item.label for item in judgement.pinsets],
             "ignored": judgement.ignored,
+            **_project(judgement),
         },
     }
+
+
+def _project(judgement: Judgement) -> dict[str, str]:
+    told = wording.project(judgement)
+    return {"profile": told} if told else {}
 
 
 def _category(judgement: Judgement) -> str:

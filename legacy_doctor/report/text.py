@@ -32,6 +32,10 @@ _LONGEST: Final = 60
 def lines(report: Report, page: Page, *, verbose: bool = False) -> list[Line]:
     """Return the report as lines; what nobody has to act upon only where `verbose`."""
     result: list[Line] = [*_header(report, page), line()]
+    if report.outlook is not None:
+        from legacy_doctor.report import outlook  # most reports have none
+
+        result += outlook.lines(report.outlook, page)
     shown = [item for item in report.findings if verbose or item.severity is not Severity.INFO]
     for finding in shown:
         result += _finding(finding, page, verbose=verbose)

@@ -66,6 +66,15 @@ def cpu(judgement: Judgement) -> str:
     return f"{cpu_name(judgement.cpu)}, {judgement.cpu.level} ({how})"
 
 
+def project(judgement: Judgement) -> str:
+    """Return the outlook of the project that was asked about, in one line; empty where none was."""
+    if not isinstance(judgement, Report) or judgement.outlook is None:
+        return ""
+    from legacy_doctor.report import outlook
+
+    return one_line(outlook.told(judgement.outlook))
+
+
 def nothing(judgement: Judgement) -> str:
     """Return why there was nothing to examine; empty where there was something."""
     if not isinstance(judgement, Report) or not judgement.empty:

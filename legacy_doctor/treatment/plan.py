@@ -120,10 +120,11 @@ def make(  # noqa: PLR0913  all that a treatment is made from
     persistent: Sequence[FileStep],
     constraints: Iterable[str],
     selection: Selection,
+    needed: frozenset[str] = frozenset(),
 ) -> Treatment:
-    """Return the treatment of these findings."""
+    """Return the treatment of these findings; `needed` patches are part of it, if they suit."""
     patches = tuple(patches)
-    wanted = [item for item in patches if _wanted(item, place, cpu)]
+    wanted = [item for item in patches if _wanted(item, place, cpu, needed)]
     building = list(builds.needed(patches, cpu, place.distributions))
     selection.check(_names(findings, [*wanted, *(patch for patch, _ in building)]))
     chosen = [finding for finding in findings if _is_chosen(finding, selection)]
@@ -190,11 +191,16 @@ def _untreated(
             yield finding
 
 
-def _wanted(patch: Patch, place: Place, cpu: Cpu) -> bool:
-    """True for a recommended change of files, of something that is there, for such a CPU."""
-    if not patch.recommended or patch.kind not in {Kind.FILE, Kind.DISTRIBUTION}:
+def _wanted(patch: Patch, place: Place, cpu: Cpu, needed: frozenset[str]) -> bool:
+    """True for a recommended change of files, of something that is there, for such a CPU.
+
+    What is `needed` is wanted before its distribution is there: a stand-in takes its place.
+    """
+    if patch.kind not in {Kind.FILE, Kind.DISTRIBUTION} or not patch.suits(cpu):
         return False
-    if not patch.suits(cpu):
+    if patch.id in needed:
+        return True
+    if not patch.recommended:
         return False
     installed = place.get(patch.distribution)
     return installed is not None and (

@@ -16,7 +16,7 @@ from legacy_doctor.cli import history as history_command
 from legacy_doctor.cli import patch as patch_command
 from legacy_doctor.cpu import models
 from legacy_doctor.diagnosis import stories
-from legacy_doctor.knowledge import patches
+from legacy_doctor.knowledge import patches, profiles
 from legacy_doctor.model import (
     Course,
     FaultKind,
@@ -33,6 +33,7 @@ from legacy_doctor.model import (
     RemedyKind,
     Report,
     Severity,
+    Sighting,
     Standing,
     Step,
     When,
@@ -42,13 +43,17 @@ from legacy_doctor.model import (
 from legacy_doctor.report import beliefs
 from legacy_doctor.report import checkpoint as checkpoints
 from legacy_doctor.report import json as documents
+from legacy_doctor.report import profiles as profile_report
 from legacy_doctor.treatment.journal import Entry
 from legacy_doctor.treatment.patching import State
 from legacy_doctor.treatment.run import STATES
 from tests.diagnosis.patients import PHENOM, alternative, cpu, dist, knowing, patient, pin, pinset
 from tests.diagnosis.probed import PHENOM_PLAYED, UMATH, died, fault, raised, ran
+from tests.diagnosis.test_projects import run as project_run
 from tests.report.test_beliefs import WHOLE
 from tests.report.test_checkpoint import COPY, sick_weights, weights
+from tests.report.test_outlook import made as outlook
+from tests.report.test_profiles import native_check
 from tests.report.test_text import CONFIRMED, HINT, NUMPY, PROVEN, VARIABLE, finding, report
 from tests.tune.consultations import env_file, measurement, tuning
 
@@ -343,6 +348,27 @@ DOCUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "checkpoint, healthy": ("checkpoint", checkpoints.body(weights(), None)),
     "checkpoint, sick": ("checkpoint", checkpoints.body(sick_weights(), COPY)),
+    "check, a project": ("check", documents.report(report(outlook=outlook()))),
+    "profile-list": (
+        "profile-list",
+        {"profiles": [profile_report.header(item) for item in profiles.every()]},
+    ),
+    **{
+        f"profile-show, {item.id}": (
+            "profile-show",
+            profile_report.body(outlook(item.id), (project_run(PHENOM, "fails"),), ("cmake",)),
+        )
+        for item in profiles.every()
+    },
+    "profile-detect": (
+        "profile-detect",
+        {"matches": [{"place": "/venv", **Sighting("f5-tts", certain=True, by="b")._asdict()}]},
+    ),
+    "profile-binary": ("profile-binary", profile_report.native_body(native_check())),
+    "profile-binary, nothing started": (
+        "profile-binary",
+        profile_report.native_body(native_check(program=None, declared=(), switched={})),
+    ),
     "tune": ("tune", documents.tuning(tuning())),
     "tune, measured and written": (
         "tune",
