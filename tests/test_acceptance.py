@@ -45,8 +45,8 @@ S0-detect-flags | D | report SSE3 to F16C | command:cpu
 S0-detect-level | D | map the CPU to x86-64-v1 to v4, name what is missing | command:cpu
 S0-detect-model | D | name family and microarchitecture | command:cpu
 S0-detect-tiers | D | four tiers | command:profile list
-S0-signal-sigill | C | each import in a child, classify SIGILL | command:probe + text:legacy_doctor/model.py>illegal-instruction
-S0-signal-sigfpe | C | classify SIGFPE apart | text:legacy_doctor/model.py>floating-point-exception
+S0-signal-sigill | C | each import in a child, classify SIGILL | command:probe + text:legacy_doctor/model/probing.py>illegal-instruction
+S0-signal-sigfpe | C | classify SIGFPE apart | text:legacy_doctor/model/probing.py>floating-point-exception
 S0-triage-list | C | probe the risky packages in one go | option:check --probe
 S0-triage-pyarrow | D | pyarrow dies in static initialisation | pin:below-v2/pyarrow
 S0-triage-numpy2 | D | a numpy wheel too new for the CPU (2.4, not 2.0) | pin:below-v2/numpy

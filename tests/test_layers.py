@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "legacy_doctor"
 # The feature names and their levels are vocabulary like the dataclasses: a table without I/O.
 WORDS = {"model", "errors", "cpu.features"}
 ARROWS = {
-    "model": set(),
+    "model": {"model"},
     "errors": set(),
     "process": set(),
     "binary": {*WORDS, "binary"},

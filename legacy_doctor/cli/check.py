@@ -84,10 +84,7 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
     a named CPU under qemu-user), and the findings follow what happened. Nothing is changed.
     """
     settings, profile = config.find(Path.cwd()), profiling.named(profile_name)
-    accepted = (
-        *settings.ignores,
-        *(config.Ignore(rule=rules.known(name), reason="--ignore") for name in ignored),
-    )
+    accepted = (*settings.ignores, *config.ignoring(ignored))
     name = cpu_name or settings.target_cpu
     knowledge = catalogue.choose(
         pinsets or settings.pinsets, (*settings.pinset_paths, *pinset_paths)
@@ -100,10 +97,7 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
     scope = ignores.scope(settings, patient, pinsets=bool(pinsets), thorough=verify_files)
     report = diagnosed(patient, knowledge, accepted, wish, severity, scope, profile)
     if form == "html" and not report.empty:
-        from legacy_doctor.cli.report import paged
-
-        output.write(paged(patient, knowledge, report), destination)
-        return wording.exit_code(report)
+        return _write_page(patient, knowledge, report, destination)
     return deliver(report, form, destination, color=color, verbose=verbose)
 
 
@@ -148,6 +142,15 @@ def diagnosed(  # noqa: PLR0913  all that decides what a report says
         ignored=ignored,
         outlook=outlook,
     )
+
+
+def _write_page(
+    patient: Patient, knowledge: Knowledge, report: Report, destination: Path | None
+) -> int:
+    from legacy_doctor.cli.report import paged
+
+    output.write(paged(patient, knowledge, report), destination)
+    return wording.exit_code(report)
 
 
 def deliver(

@@ -22,7 +22,7 @@ from legacy_doctor.model import (
     Standing,
     Step,
 )
-from legacy_doctor.report import cards, matrix
+from legacy_doctor.report import cards, matrix, wording
 from legacy_doctor.report.cards import command, sentence
 from legacy_doctor.report.markup import Markup, join, prose, tag
 from legacy_doctor.report.text import counted, cpu_name, proof, target_options
@@ -209,6 +209,9 @@ def _given(report: Report) -> Iterator[Markup]:
     yield _fact(
         "Found", f"{', '.join(counts)}{ignored} in {counted(report.distributions, 'distribution')}"
     )
+    project = wording.project(report)
+    if project:
+        yield _fact("Project", sentence(project))
     yield _fact("Proof", sentence(proof(report.probing, report.findings)))
 
 

@@ -11,11 +11,22 @@ import pytest
 from legacy_doctor.diagnosis import projects
 from legacy_doctor.knowledge import patches, profiles
 from legacy_doctor.model import Cpu, Grade, Keep, Outlook
-from legacy_doctor.report import github, junit, layout, markdown, outlook, sarif, text, wording
+from legacy_doctor.report import (
+    github,
+    html,
+    junit,
+    layout,
+    markdown,
+    outlook,
+    sarif,
+    text,
+    wording,
+)
 from legacy_doctor.report import json as documents
 from legacy_doctor.report.layout import Page
 from tests.diagnosis.patients import NEHALEM, PHENOM, patient
 from tests.report.test_text import NUMPY, report
+from tests.report.wellformed import Document
 
 KEEP = (
     Keep("numpy", "numpy<2.4", "it dies", Grade.EMULATED, "2.4.6"),
@@ -102,6 +113,11 @@ def test_markdown_has_a_line() -> None:
 
     (row,) = [line for line in lines if line.startswith("Profile: F5-TTS below x86-64-v2")]
     assert lines[lines.index(row) - 1].endswith("  "), "a line of its own"
+
+
+def test_the_page_has_a_fact() -> None:
+    assert wording.project(REPORT) in Document(html.page(REPORT)).text
+    assert "Project" not in Document(html.page(report(NUMPY))).text
 
 
 def test_junit_has_a_property() -> None:

@@ -1,0 +1,36 @@
+"""What a rule may look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from legacy_doctor.model.installation import (
+        AlteredFile,
+        BrokenMetadata,
+        DeclaredIsa,
+        Distribution,
+        Interpreter,
+        Override,
+    )
+    from legacy_doctor.model.machine import Cpu
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """A CPU and an environment: all that a rule may look at."""
+
+    cpu: Cpu
+    interpreter: Interpreter
+    distributions: tuple[Distribution, ...] = ()
+    broken: tuple[BrokenMetadata, ...] = ()
+    altered: tuple[AlteredFile, ...] = ()
+    declared: tuple[DeclaredIsa, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    what_if: bool = False
+    """The CPU was named: it is not the one this runs on."""
+
+    def get(self, name: str) -> Distribution | None:
+        """Return the installed distribution of that normalized name."""
+        return next((item for item in self.distributions if item.name == name), None)
