@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 _OPTIONS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
     *("--hide-scrollbars", "--no-first-run", "--mute-audio", "--disable-extensions"),
+    *("--disable-renderer-backgrounding", "--disable-backgrounding-occluded-windows"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     "--remote-debugging-pipe",
 )
@@ -37,8 +38,8 @@ class Look(NamedTuple):
 _COUNT = """
 (async () => {
   const image = new Image();
-  image.src = 'data:image/png;base64,%s';
-  await image.decode();
+  // Not decode(): in a page that is not in front it may wait for ever.
+  await new Promise((done) => { image.onload = done; image.src = 'data:image/png;base64,%s'; });
   const canvas = document.createElement('canvas');
   canvas.width = image.width; canvas.height = image.height;
   const context = canvas.getContext('2d');

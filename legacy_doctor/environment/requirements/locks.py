@@ -54,7 +54,8 @@ def _edges(row: Table) -> Iterator[dict[str, Any]]:
     yield from row.tables("dependencies")
     for key in ("optional-dependencies", "dev-dependencies"):
         for items in row.table(key).values():
-            yield from (item for item in items if isinstance(item, dict))
+            if isinstance(items, list):
+                yield from (item for item in items if isinstance(item, dict))
 
 
 def poetry(source: Source, found: Found) -> None:

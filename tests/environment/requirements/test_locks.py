@@ -347,3 +347,9 @@ def test_what_is_no_lock_of_pipenv(text: str, message: str) -> None:
         of(text, "Pipfile.lock")
 
     assert str(raised.value).startswith(message)
+
+
+def test_extras_of_a_shape_that_uv_never_writes_are_passed_over() -> None:
+    text = '[[package]]\nname = "a"\nversion = "1"\n[package.optional-dependencies]\nx = 3\n'
+
+    assert [item.name for item in read_text(text, "uv.lock", "uv.lock").requirements] == ["a"]
