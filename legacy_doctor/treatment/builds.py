@@ -6,9 +6,11 @@ when `setup.py` imports it. Nothing here runs anything: a build is a package ste
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Final
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -17,6 +19,8 @@ from legacy_doctor.errors import DoctorError
 from legacy_doctor.knowledge.patches import Build, Kind, Patch
 from legacy_doctor.model import Cpu, Distribution
 from legacy_doctor.treatment.packages import PackageStep
+
+_HEAD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def needed(
@@ -93,12 +97,13 @@ def _asking(name: str, distributions: Iterable[Distribution]) -> Iterator[str]:
     """Yield how installed distributions ask for `name`, as they write it."""
     for item in distributions:
         for text in item.requires:
+            head = _HEAD.match(text)  # to parse them all takes longer than the rest of a plan
+            if head is None or canonicalize_name(head[0]) != name:
+                continue
             with suppress(InvalidRequirement):
                 wanted = Requirement(text)
                 marker = wanted.marker
-                if canonicalize_name(wanted.name) == name and (
-                    marker is None or marker.evaluate({"extra": ""})
-                ):
+                if marker is None or marker.evaluate({"extra": ""}):
                     wanted.marker = None
                     yield str(wanted)
 
