@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import click
-
-from legacy_doctor.cli import run
+from legacy_doctor.cli import output, run
 from legacy_doctor.errors import DoctorError, TargetError
 from legacy_doctor.model import (
     Choice,
@@ -33,7 +29,6 @@ SECONDS: Final = 180.0
 """Limit of one child: a cold import of torch takes a minute on a slow disk."""
 _REPEATED: Final = 0.1
 """Seconds that each part of the load is repeated for."""
-_VARIABLES: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def measure(  # noqa: PLR0913  what is timed, where, how often
@@ -56,7 +51,7 @@ def measure(  # noqa: PLR0913  what is timed, where, how often
     threads: dict[Contender, int] = {}
     # One run that does not count: it reads the files, and dies before anybody has waited long.
     said = _said(_attempt([contenders[1]], target, library)[0], target, cpu)
-    with _progress(len(runs)) as step:
+    with output.progress(len(runs), "measuring") as step:
         ended = _attempt(runs, target, library, lambda _index, _run: step())
     for contender, one in zip(runs, ended, strict=True):
         said = _said(one, target, cpu)
@@ -108,7 +103,7 @@ def _job(contender: Contender, target: Interpreter, library: str) -> sandbox.Job
     number = contender.threads
     return sandbox.Job(
         command=command,
-        env={} if number is None else dict.fromkeys(_VARIABLES, str(number)),
+        env={} if number is None else dict.fromkeys(session.POOLS, str(number)),
         limits=sandbox.Limits(seconds=SECONDS),
         settled=session.settled,
     )
@@ -129,13 +124,3 @@ def _said(ended: sandbox.Run, target: Interpreter, cpu: Cpu) -> dict[str, Any]:
     words = ended.stderr.strip().splitlines()
     why = ended.stopped or (words[-1] if words else f"exit status {ended.status}")
     raise DoctorError(f"{target.executable}: the load could not be timed ({why})")
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """Show a bar on stderr where a person looks at it."""
-    if not sys.stderr.isatty():
-        yield lambda: None
-        return
-    with click.progressbar(length=total, label="measuring", file=sys.stderr) as bar:
-        yield lambda: bar.update(1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -56,6 +57,16 @@ def write(text: str, output: Path | None) -> None:
         os.replace(file.name, output)
     except OSError as error:
         raise DoctorError(f"{output}: cannot be written ({error.strerror or error})") from error
+
+
+@contextmanager
+def progress(total: int, label: str) -> Iterator[Callable[[], None]]:
+    """Show a bar on stderr where a person looks at it; what is yielded is called at each step."""
+    if not total or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    with click.progressbar(length=total, label=label, file=sys.stderr) as bar:
+        yield lambda: bar.update(1)
 
 
 def _umask() -> int:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-import click
-
+from legacy_doctor.cli import output
 from legacy_doctor.cli.config import Config
 from legacy_doctor.cpu import models
 from legacy_doctor.diagnosis import confirmation, selection
@@ -123,8 +121,8 @@ def attempt(
     """Run the tasks with a progress bar; those whose requirements are missing are skipped."""
     lacking = [selection.missing(task.probe, patient) for task in tasks]
     able = [task for task, missing in zip(tasks, lacking, strict=True) if not missing]
-    with _progress(len(able)) as step:
-        results = iter(session.run(able, setting, step))
+    with output.progress(len(able), "probing") as step:
+        results = iter(session.run(able, setting, lambda _result: step()))
     return tuple(
         session.skipped(task.probe, f"needs {', '.join(missing)}, which is not installed")
         if missing
@@ -224,13 +222,3 @@ def with_overrides(
         )
         if overrides:
             yield session.Task(probe, overrides)
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[ProbeResult | None], None]]:
-    """Show a bar on stderr where a person looks at it."""
-    if not sys.stderr.isatty() or not total:
-        yield lambda _result: None
-        return
-    with click.progressbar(length=total, label="probing", file=sys.stderr) as bar:
-        yield lambda _result: bar.update(1)

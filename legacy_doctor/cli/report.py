@@ -27,7 +27,7 @@ from legacy_doctor.cli import (
 )
 from legacy_doctor.cli.ward import Ward
 from legacy_doctor.cpu import features, models
-from legacy_doctor.diagnosis import machine, prognosis, rules
+from legacy_doctor.diagnosis import machine, prognosis
 from legacy_doctor.errors import DoctorError
 from legacy_doctor.knowledge import catalogue
 from legacy_doctor.model import Chart, Cpu, Interpreter, Knowledge, Patient, Report, Severity, Step
@@ -93,10 +93,7 @@ def command(  # noqa: PLR0913  one parameter an option, as click has it
     """
     _check_outputs(page, shared)
     settings = config.find(Path.cwd())
-    accepted = (
-        *settings.ignores,
-        *(config.Ignore(rule=rules.known(name), reason="--ignore") for name in ignored),
-    )
+    accepted = (*settings.ignores, *config.ignoring(ignored))
     name = cpu_name or settings.target_cpu
     knowledge = catalogue.choose(
         pinsets or settings.pinsets, (*settings.pinset_paths, *pinset_paths)

@@ -21,7 +21,7 @@ _GRACE_S: Final = 2.0
 _GRACE_STRETCH: Final = 5.0
 """Time for the Python frames of a fault; emulated, the interpreter is that much slower."""
 
-_POOLS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+POOLS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """What sizes the pools of threads that libraries start when they are loaded."""
 
 Overrides = tuple[tuple[str, str], ...]
@@ -133,7 +133,7 @@ def _threads(slots: int, jobs: int) -> dict[str, str]:
     """
     cores = len(os.sched_getaffinity(0))
     share = max(1, cores // max(1, min(slots, jobs)))
-    return dict.fromkeys(_POOLS, str(share))
+    return dict.fromkeys(POOLS, str(share))
 
 
 def _job(task: Task, setting: Setting, threads: Mapping[str, str]) -> sandbox.Job:

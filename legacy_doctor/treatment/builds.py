@@ -6,21 +6,16 @@ when `setup.py` imports it. Nothing here runs anything: a build is a package ste
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
-from typing import Final
+from itertools import islice
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from legacy_doctor.errors import DoctorError
 from legacy_doctor.knowledge.patches import Build, Kind, Patch
 from legacy_doctor.model import Cpu, Distribution
-from legacy_doctor.treatment.packages import PackageStep
-
-_HEAD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+from legacy_doctor.treatment.packages import PackageStep, Requirements, name_of, parsed
 
 
 def needed(
@@ -32,9 +27,9 @@ def needed(
     """
     there = {item.name for item in distributions}
     for patch in patches:
-        if patch.kind is Kind.BUILD and patch.recommended and patch.suits(cpu):
-            asked = next(_asking(patch.distribution, distributions), None)
-            if patch.distribution not in there and asked is not None:
+        wanted = patch.kind is Kind.BUILD and patch.recommended and patch.suits(cpu)
+        if wanted and patch.distribution not in there:
+            for asked in islice(_asking(patch.distribution, distributions), 1):
                 yield patch, asked
 
 
@@ -51,8 +46,7 @@ def step(
     """
     if patch.build is None:
         raise DoctorError(f"patch {patch.id} builds nothing")
-    name = _parsed(requirement).name
-    if canonicalize_name(name) != patch.distribution:
+    if name_of(requirement) != patch.distribution:
         raise DoctorError(f"{requirement!r}: patch {patch.id} builds {patch.distribution}")
     return PackageStep(
         install=tuple(_lacking(patch.build, distributions)),
@@ -70,11 +64,11 @@ def joined(packages: PackageStep, built: Iterable[PackageStep]) -> PackageStep:
     What a build needs is not asked for twice: the versions that the packages move to decide.
     """
     for item in built:
-        moved = {_name(text) for text in packages.install}
+        moved = {name_of(text) for text in packages.install}
         alone: Mapping[str, str] = {**packages.alone, **item.alone}
         packages = replace(
             packages,
-            install=(*packages.install, *(t for t in item.install if _name(t) not in moved)),
+            install=(*packages.install, *(t for t in item.install if name_of(t) not in moved)),
             constraints=tuple(dict.fromkeys((*packages.constraints, *item.constraints))),
             from_source=(*packages.from_source, *item.from_source),
             alone=alone,
@@ -87,33 +81,15 @@ def joined(packages: PackageStep, built: Iterable[PackageStep]) -> PackageStep:
 def _lacking(build: Build, distributions: Iterable[Distribution]) -> Iterator[str]:
     there = {item.name: item.version for item in distributions}
     for text in build.requires:
-        wanted = _parsed(text)
+        wanted = parsed(text)
         version = there.get(canonicalize_name(wanted.name))
         if version is None or not wanted.specifier.contains(version, prereleases=True):
             yield text
 
 
 def _asking(name: str, distributions: Iterable[Distribution]) -> Iterator[str]:
-    """Yield how installed distributions ask for `name`, as they write it."""
-    for item in distributions:
-        for text in item.requires:
-            head = _HEAD.match(text)  # to parse them all takes longer than the rest of a plan
-            if head is None or canonicalize_name(head[0]) != name:
-                continue
-            with suppress(InvalidRequirement):
-                wanted = Requirement(text)
-                marker = wanted.marker
-                if marker is None or marker.evaluate({"extra": ""}):
-                    wanted.marker = None
-                    yield str(wanted)
-
-
-def _parsed(text: str) -> Requirement:
-    try:
-        return Requirement(text)
-    except InvalidRequirement as error:
-        raise DoctorError(f"{text!r}: not a requirement ({error})") from error
-
-
-def _name(text: str) -> str:
-    return str(canonicalize_name(_parsed(text).name))
+    """Yield how installed distributions ask for `name`, without the conditions, which hold."""
+    for text in Requirements(distributions).asking(name):
+        wanted = parsed(text)
+        wanted.marker = None
+        yield str(wanted)

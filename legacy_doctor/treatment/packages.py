@@ -89,22 +89,22 @@ def step(
         requirement
         for _, remedy in treated
         for requirement in remedy.install
-        if remedy.uninstall or _name(requirement) not in gone
+        if remedy.uninstall or name_of(requirement) not in gone
     )
-    away = set(gone) - {_name(requirement) for requirement in install}
+    away = set(gone) - {name_of(requirement) for requirement in install}
     return PackageStep(
         uninstall=tuple(gone),
         install=tuple(install),
         constraints=tuple(
             dict.fromkeys(
                 (
-                    *(text for text in constraints if _name(text) not in away),
+                    *(text for text in constraints if name_of(text) not in away),
                     *_held(distributions, gone, install),
                     *(f"{name}<0" for name in sorted(away)),
                 )
             )
         ),
-        together=_together(distributions, {_name(text) for text in install}, away),
+        together=_together(distributions, {name_of(text) for text in install}, away),
         reasons=tuple(dict.fromkeys(_reason(finding) for finding, _ in treated)),
         costs=_costs(distributions, away),
     )
@@ -120,18 +120,24 @@ def _canonical(name: str) -> str:
     return str(canonicalize_name(name))
 
 
-def _name(requirement: str) -> str:
+def parsed(requirement: str) -> Requirement:
+    """Return a requirement; raises `DoctorError` where the text is none."""
     try:
-        return _canonical(Requirement(requirement).name)
+        return Requirement(requirement)
     except InvalidRequirement as error:
         raise DoctorError(f"{requirement!r}: not a requirement ({error})") from error
+
+
+def name_of(requirement: str) -> str:
+    """Return the normalized name that a requirement asks for; raises as `parsed` does."""
+    return _canonical(parsed(requirement).name)
 
 
 def _held(
     distributions: Iterable[Distribution], gone: Iterable[str], install: Iterable[str]
 ) -> Iterator[str]:
     """Keep what no index can give back: editable installs and those from an address."""
-    moved = {*gone, *map(_name, install)}
+    moved = {*gone, *map(name_of, install)}
     for item in distributions:
         if item.name not in moved and direct_url(item) is not None:
             yield f"{item.name}=={item.version}"
@@ -140,7 +146,7 @@ def _held(
 _HEAD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-class _Requirements:
+class Requirements:
     """Who requires whom here, without any extra; only lines that are asked for are parsed."""
 
     def __init__(self, distributions: Iterable[Distribution]) -> None:
@@ -154,6 +160,10 @@ class _Requirements:
     def users(self, name: str) -> set[str]:
         """Return the distributions that require `name`."""
         return {user for user, text in self._lines.get(name, ()) if _holds(text)}
+
+    def asking(self, name: str) -> Iterator[str]:
+        """Yield how they ask for `name`, as they write it."""
+        yield from (text for _, text in self._lines.get(name, ()) if _holds(text))
 
     def dependents(self, names: Iterable[str]) -> set[str]:
         """Return what requires these, directly or not, without these themselves."""
@@ -177,14 +187,14 @@ def _together(
     distributions: Sequence[Distribution], moved: set[str], away: set[str]
 ) -> tuple[str, ...]:
     """What requires something that is removed would bring it back: it is left out."""
-    requirements = _Requirements(distributions)
+    requirements = Requirements(distributions)
     crippled = requirements.dependents(away) | away
     return tuple(sorted(requirements.dependents(moved) - crippled - moved))
 
 
 def _costs(distributions: Sequence[Distribution], away: set[str]) -> tuple[str, ...]:
     costs = []
-    requirements = _Requirements(distributions)
+    requirements = Requirements(distributions)
     for name in sorted(away):
         users = sorted(requirements.users(name) - away)
         if users:
@@ -256,7 +266,7 @@ def commands(
 
 def away(wanted: PackageStep) -> set[str]:
     """Return the names that are not to be there afterwards."""
-    back = {_name(text) for text in (*wanted.install, *wanted.alone)}
+    back = {name_of(text) for text in (*wanted.install, *wanted.alone)}
     return {_canonical(name) for name in wanted.uninstall} - back
 
 
