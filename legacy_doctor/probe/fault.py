@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -12,7 +11,7 @@ from legacy_doctor.binary import isa, symbols
 from legacy_doctor.model import Fault, FaultKind, Frame
 from legacy_doctor.probe import stack
 from legacy_doctor.probe.instruction import Code, Decoded, decode
-from legacy_doctor.probe.record import RawFault
+from legacy_doctor.probe.record import RawFault, signal_name
 from legacy_doctor.probe.stack import PYTHON, Spot
 
 Owners = Callable[[str], tuple[str, str] | None]
@@ -85,14 +84,6 @@ def assemble(raws: Sequence[RawFault], owners: Owners, *, emulated: Sequence[boo
         _fault(scene, answer, owners, emulated=played)
         for scene, answer, played in zip(scenes, decoded, emulated, strict=True)
     ]
-
-
-def signal_name(number: int) -> str:
-    """Return `SIGILL` and the like; `signal 34` for those without a name."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _scene(raw: RawFault) -> _Scene:

@@ -29,6 +29,7 @@ from __future__ import annotations
 import builtins
 import json
 import re
+import signal
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -208,3 +209,11 @@ def _text(value: Any) -> str:
     """Return a string that can be printed: file names need not be UTF-8, and half a pair is not."""
     text = value if isinstance(value, str) else ""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def signal_name(number: int) -> str:
+    """Return `SIGILL` and the like; `signal 34` for those without a name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

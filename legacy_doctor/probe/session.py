@@ -8,10 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from legacy_doctor.model import Cpu, Interpreter, Outcome, Probe, ProbeResult
 from legacy_doctor.probe import cache, emulator, record, sandbox, verdict
+
+if TYPE_CHECKING:
+    from legacy_doctor.probe.fault import Owners
 
 RECORDER: Final = Path(__file__).with_name("recorder.py")
 _SNIPPETS: Final = {"import": "probe_import.py", "use": "probe_use.py"}
@@ -41,7 +44,7 @@ class Setting:
 
     interpreter: Interpreter
     cpu: Cpu
-    owners: verdict.Owners
+    owners: Owners
     emulator: emulator.Emulator | None
     env: Mapping[str, str] = field(default_factory=dict)
     """Variables on top of what the sandbox lets through."""
@@ -167,7 +170,7 @@ def settled(data: bytes) -> bool:
     return record.MAGIC + b"ENDS" in data
 
 
-def judged(probe: Probe, run: sandbox.Run, owners: verdict.Owners, label: str) -> ProbeResult:
+def judged(probe: Probe, run: sandbox.Run, owners: Owners, label: str) -> ProbeResult:
     """Return how a run that no session started ended; `label` names its emulator, if any."""
     case = verdict.Case(probe=probe, run=run, record=record.parse(run.record), emulator=label)
     return verdict.judge(case, owners)

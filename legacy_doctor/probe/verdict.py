@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from legacy_doctor.model import Fault, FaultKind, Outcome, Probe, ProbeResult, Raised
-from legacy_doctor.probe import fault
-from legacy_doctor.probe.fault import Owners
-from legacy_doctor.probe.record import Record
+from legacy_doctor.probe.record import RawFault, Record, signal_name
 from legacy_doctor.probe.sandbox import Limits, Run
 
-__all__ = ["Case", "Owners", "judge", "judge_all"]
+if TYPE_CHECKING:
+    from legacy_doctor.probe.fault import Owners
 
 _OUTCOMES: Final[Mapping[str, Outcome]] = {
     "SIGILL": Outcome.ILLEGAL_INSTRUCTION,
@@ -59,10 +58,18 @@ def judge_all(cases: Sequence[Case], owners: Owners) -> list[ProbeResult]:
     """Return what the runs proved, in their order; all faults are decoded by one child."""
     raws = [case.record.fault for case in cases if case.record.fault is not None]
     emulated = [bool(case.emulator) for case in cases if case.record.fault is not None]
-    faults = iter(fault.assemble(raws, owners, emulated=emulated))
+    faults = iter(_assembled(raws, owners, emulated))
     return [
         _result(case, next(faults) if case.record.fault is not None else None) for case in cases
     ]
+
+
+def _assembled(raws: Sequence[RawFault], owners: Owners, emulated: Sequence[bool]) -> list[Fault]:
+    if not raws:
+        return []
+    from legacy_doctor.probe import fault  # reads ELF files, which takes a while to load
+
+    return fault.assemble(raws, owners, emulated=emulated)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +130,7 @@ def _by_signal(case: Case) -> _End | None:
     number = -status if status < 0 else status - 128
     if number <= 0 or (status > 0 and told):
         return None
-    name = fault.signal_name(number)
+    name = signal_name(number)
     if name in _OUTCOMES:
         return _End(outcome=_OUTCOMES[name], fault=Fault(signal=name, kind=FaultKind.OTHER))
     if status > 0:

@@ -18,7 +18,7 @@ from typing import Any
 from legacy_doctor.errors import DataError, DoctorError, UnknownNameError
 from legacy_doctor.treatment import disk, files, lock
 from legacy_doctor.treatment.record import Record
-from legacy_doctor.treatment.run import LostError, Run, refuse_drift
+from legacy_doctor.treatment.run import LostError, Run, undrifted
 from legacy_doctor.treatment.shelf import Shelf
 from legacy_doctor.treatment.steps import FileStep, Plan
 
@@ -103,8 +103,8 @@ class Journal:
             raise DoctorError(f"{self._shelf.folder}: an interrupted run must be recovered first")
         steps = [replace(step, path=self._shelf.place(step.path)) for step in plan.steps]
         since = "the plan was made" if undoes is None else f"run {undoes}"
-        refuse_drift([step.change for step in Plan(tuple(steps)).steps], since)
-        steps = [replace(step, before=files.observe(step.path)) for step in steps]
+        found = undrifted([step.change for step in Plan(tuple(steps)).steps], since)
+        steps = [replace(step, before=state) for step, state in zip(steps, found, strict=True)]
         steps = [step for step in steps if step.after != step.before]
         if not steps and extra is None:
             raise NothingToDoError(f"{self.prefix}: every file is already as planned")

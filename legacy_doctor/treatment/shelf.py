@@ -56,9 +56,16 @@ class Shelf:
         return sorted(int(name) for name in self._names() if _RUN.fullmatch(name))
 
     def unfinished(self) -> list[int]:
-        """Return the numbers of the runs that were written down and neither done nor left."""
-        open_ = {"planned", "prepared"}
-        return [n for n in self.numbers() if state_of(self._folder(n)) in open_]
+        """Return the numbers of the runs that were written down and neither done nor left.
+
+        None is begun before all are ended, so only the newest are looked at.
+        """
+        found: list[int] = []
+        for number in reversed(self.numbers()):
+            if state_of(self._folder(number)) not in {"planned", "prepared"}:
+                break
+            found.insert(0, number)
+        return found
 
     def unwritten(self) -> list[int]:
         """Return the numbers of the runs that were not even written down."""

@@ -1018,6 +1018,7 @@ def test_recording_imports_next_to_nothing(tmp_path: Path) -> None:
             "_struct",
             "atexit",
             "faulthandler",
+            "gc",
             "ctypes",
             "ctypes._endian",
             "struct",
