@@ -5,8 +5,9 @@ knows, or with `--find-links FOLDER --no-index` from wheels), runs `check --prof
 it is installed, treats it with `fix --profile --apply`, checks again, and undoes that. The rows go
 to `pinsets/profiles/runs.toml`; `--table` prints the README's table from it and runs nothing.
 
-Where a project does not install, what of its named dependencies does is installed one by one, and
-their imports are probed instead: the row says so.
+A native program is treated by building it from source, with the switches that its profile gives
+for the CPU, and judged by `profile binary`. Where a project does not install, what of its named
+dependencies does is installed one by one, and their imports are probed: the row says so.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,6 +40,7 @@ _HEAD: Final = (
 )
 NAMES: Final = {"phenom": "phenom-ii"}
 """What legacy-doctor calls them, where that is not the same."""
+BUILT: Final = ("--target", "whisper-bench", "whisper-cli")
 _WORST: Final = (*(item.value for item in Outcome if item.died), "raised", "vanished", "timeout")
 
 
@@ -75,12 +79,12 @@ class Bench:
             "print('\\n'.join(f'{n} {there[n]}' for n in sys.argv[1:] if n in there))"
         )
         done = _run([str(self.python), "-c", script, *dict.fromkeys(names)])
-        return tuple(done.stdout.split("\n")[:-1])
+        return tuple(line for line in done.stdout.splitlines() if line)
 
 
-def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def _run(command: Sequence[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, capture_output=True, text=True, check=False, env=clean(os.environ)
+        command, capture_output=True, text=True, check=False, env=clean(os.environ), cwd=folder
     )
 
 
@@ -98,7 +102,8 @@ def build(profile: Profile, home: Path, options: Sequence[str]) -> Bench:
 def _install(profile: Profile, folder: Path, options: Sequence[str]) -> str:
     """Install the project, else what of its needs there is; return why it was not the project."""
     smoke = profile.smoke.probe.requires if profile.smoke else ()
-    wanted = (*(() if profile.checkout else profile.distributions[:1]), *smoke)
+    own = profile.distributions[:1] if profile.native or not profile.checkout else ()
+    wanted = (*own, *smoke)
     pip = [str(folder / "bin/python"), "-m", "pip", "install", "-q", "--prefer-binary", *options]
     done = _run([*pip, *dict.fromkeys(wanted)]) if wanted else None
     if done is not None and done.returncode == 0:
@@ -112,23 +117,28 @@ def _install(profile: Profile, folder: Path, options: Sequence[str]) -> str:
 def benchmark(bench: Bench, cpu: str) -> Iterator[ProfileRun]:
     """Yield what came of it as installed, and treated where it was treated."""
     name = NAMES.get(cpu, cpu)
-    plain = _measure(bench, cpu, name, treated=False)
+    plain = _row(bench, cpu, name, _outcome(bench, name), treated=False)
     yield plain
     if plain.fitness is Fitness.RUNS:
+        return
+    if bench.profile.native is not None:
+        yield _row(bench, cpu, name, _built(bench, name), treated=True)
         return
     answer = bench.doctor("fix", "--profile", bench.profile.id, "--cpu", name, "--apply")
     if not answer["runs"]:
         return
     try:
-        yield _measure(bench, cpu, name, treated=True)
+        yield _row(bench, cpu, name, _outcome(bench, name), treated=True)
     finally:
         for _ in answer["runs"]:
             _run([sys.executable, "-m", "legacy_doctor", "undo", "--python", str(bench.folder)])
 
 
-def _measure(bench: Bench, cpu: str, name: str, *, treated: bool) -> ProfileRun:
+def _row(
+    bench: Bench, cpu: str, name: str, ended: tuple[str, str, str], *, treated: bool
+) -> ProfileRun:
     played = models.find(name)
-    outcome, detail, how = _outcome(bench, name)
+    outcome, detail, how = ended
     lived = Fitness.TREATED if treated else Fitness.RUNS
     fitness = lived if outcome == Outcome.OK.value else Fitness.FAILS
     if outcome in {Outcome.SKIPPED.value, Outcome.TIMEOUT.value, profiles.NOT_INSTALLABLE}:
@@ -167,9 +177,38 @@ def _outcome(bench: Bench, name: str) -> tuple[str, str, str]:
     answer = bench.doctor("probe", *there, "--cpu", name)
     ended = {item["outcome"]: item for item in reversed(answer["probes"])}
     worst = next((word for word in _WORST if word in ended), Outcome.OK.value)
-    chain = f"the imports of {', '.join(there)}; not installed: {bench.refusal}"
+    chain = f"import {', '.join(there)}"
+    chain += f"; not installed: {bench.refusal}" if bench.refusal else ""
     cause = why(ended[worst]) if worst in ended else ""
     return worst, f"{cause}; {chain}" if cause else chain, answer["how"]
+
+
+def _built(bench: Bench, name: str) -> tuple[str, str, str]:
+    """Build the program from the source in the sdist as the profile says, and look at it."""
+    shown = bench.doctor("profile", "show", bench.profile.id, "--cpu", name)
+    source = _source(bench)
+    folder = source / f"build-{name}"
+    for text in shown["build"]:
+        words = [str(folder) if word == "build" else word for word in shlex.split(text)]
+        done = _run([*words, *(BUILT if "--build" in words else ())], folder=source)
+        if done.returncode:
+            return Outcome.SKIPPED.value, f"{text}: {done.stderr[-200:]}", ""
+    command = ["profile", "binary", str(folder), "--cpu", name, "--format", "json"]
+    found = json.loads(_run([sys.executable, "-m", "legacy_doctor", *command]).stdout)
+    words = f"{found['program'].rsplit('/', 1)[-1]}, built with {shown['build'][0]}"
+    return found["outcome"], words, found["how"]
+
+
+def _source(bench: Bench) -> Path:
+    """Unpack the sdist of the binding, which holds the whole project."""
+    folder = bench.folder / "source"
+    name = bench.profile.distributions[0]
+    if not folder.is_dir():
+        get = [str(bench.python), "-m", "pip", "download", "-q", "--no-deps", "--no-binary", name]
+        _run([*get, *bench.options, "-d", str(folder), name])
+        (archive,) = folder.glob("*.tar.gz")
+        shutil.unpack_archive(archive, folder)
+    return next(folder.glob("*/*/include/whisper.h")).parent.parent
 
 
 def _can_find(bench: Bench, module: str) -> bool:
@@ -234,6 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--home", type=Path, default=Path("build/profiles"), help="environments")
     parser.add_argument("--find-links", action="append", default=[], metavar="FOLDER")
     parser.add_argument("--no-index", action="store_true")
+    parser.add_argument("--constraint", action="append", default=[], metavar="FILE")
     parser.add_argument("--table", action="store_true", help="print the table, run nothing")
     words = parser.parse_args(arguments)
     chosen = [profiles.find(name) for name in words.profile]
@@ -247,6 +287,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run_profile(profile: Profile, words: argparse.Namespace) -> None:
     """Run one profile on every CPU; each row is written as soon as it is there."""
     options = [word for folder in words.find_links for word in ("--find-links", folder)]
+    options += [word for file in words.constraint for word in ("--constraint", file)]
     options += ["--no-index"] if words.no_index else []
     bench = build(profile, words.home.resolve(), options)
     for cpu in words.cpu or CPUS:

@@ -26,6 +26,8 @@ from legacy_doctor.model import (
 
 PATCH = "torch-load-weights-only-false"
 """The patch that reads listed files with weights_only=False, and no others."""
+HOSTILE = frozenset({"checkpoint-runs-code", "checkpoint-ambiguous"})
+"""The rules about files that no patch may be told to load."""
 _SHOWN = 5
 _REASONS = {
     "opcode": "weights_only=True reads protocol 2 alone",
@@ -213,10 +215,11 @@ def _way_in(
     if found.form == "pickle":
         text = "load it with what wrote it, and only where you trust its author: it is a pickle"
         return Remedy(kind=RemedyKind.ADVICE, text=text)
+    way = f"legacy-doctor hook install --load-file {shlex.quote(str(source.path))}"
     listing = (
-        f"if you trust its author, list this one file for the patch {PATCH}: "
-        f"path {shlex.quote(str(source.path.absolute()))}, sha256 {digest}, size {source.size}; "
-        f"see legacy-doctor patch show {PATCH}"
+        f"if you trust its author, let torch.load read this one file, with this content (sha256 "
+        f"{digest}), in every process of the environment: {way}, or in one process: "
+        f"legacy-doctor run --load-file; see legacy-doctor patch show {PATCH}"
     )
     if foreign and not odd and all(item.trust is Trust.HARMLESS for item in foreign):
         names = ", ".join(item.name.removeprefix("builtins.") for item in foreign)
@@ -224,11 +227,11 @@ def _way_in(
             f"torch.serialization.add_safe_globals([{names}]) before torch.load admits it, with "
             f"the class of the dtype where numpy is among them; or {listing}"
         )
-        return Remedy(kind=RemedyKind.ADVICE, text=text)
+        return Remedy(kind=RemedyKind.ADVICE, text=text, commands=(way,))
     if any(item.trust is Trust.GATEWAY for item in foreign):
         reach = ", ".join(item.name for item in foreign if item.trust is Trust.GATEWAY)
         listing = f"add_safe_globals would be no safer, since {reach} reaches anything; {listing}"
-    return Remedy(kind=RemedyKind.ADVICE, text=listing)
+    return Remedy(kind=RemedyKind.ADVICE, text=listing, commands=(way,))
 
 
 def _averaged(path: Path, averaged: prefix.Averaged | None, found: Content) -> Iterator[Finding]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import os
 import re
 import shlex
@@ -316,24 +315,30 @@ def _one_listed(text: str) -> Listed:
     """Read a `--load-file`.
 
     A sha256 stands for that content wherever it lies, a folder for what is in it, and a file for
-    itself, at this place and with this content.
+    itself, at this place and with this content. A file that is seen to run code, or cannot be
+    told from one that does, is refused: whatever its author is trusted for, it is not weights.
     """
     if _HASH.fullmatch(text):
         return Listed(sha256=text.lower())
     path = os.path.abspath(text)
+    if os.path.isdir(path):  # noqa: PTH112
+        return Listed(path=path)
+    from legacy_doctor.checkpoint import source, verdict  # no small part of the whole
+
     try:
-        if os.path.isdir(path):  # noqa: PTH112
-            return Listed(path=path)
-        digest = hashlib.sha256()
-        with open(path, "rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-            return Listed(path=path, sha256=digest.hexdigest(), size=file.tell())
-    except OSError as error:
-        reason = error.strerror or str(error)
+        with source.opened(Path(path)) as opened:
+            found = verdict.judge_file(opened)
+            digest = opened.sha256(source.unwatched)
+            listed = Listed(path=path, sha256=digest, size=opened.size)
+    except DoctorError as error:
+        raise DoctorError(f"--load-file: {error}; name a file, a folder or a sha256") from error
+    bad = next((item for item in found.findings if item.rule in verdict.HOSTILE), None)
+    if bad is not None:
         raise DoctorError(
-            f"--load-file {text}: cannot be read ({reason}); name a file, a folder or a sha256"
-        ) from error
+            f"--load-file {text}: {bad.message}; it is not listed, see legacy-doctor checkpoint "
+            f"{shlex.quote(text)}"
+        )
+    return listed
 
 
 def _without(armed: Armed, skip: Iterable[str]) -> Armed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from legacy_doctor import __version__
 from legacy_doctor.cli import binaries, config, examination, options, output, profiling
-from legacy_doctor.diagnosis import native, recognition
+from legacy_doctor.diagnosis import native, projects, recognition
 from legacy_doctor.environment import requirements
 from legacy_doctor.errors import DoctorError, TargetError
 from legacy_doctor.knowledge import catalogue, document, profiles
@@ -37,7 +38,8 @@ def command() -> None:
 @options.output_options
 def list_command(form: str, destination: Path | None, *, color: bool | None) -> int:
     """List the profiles, and whether the project runs in each of four tiers of CPUs."""
-    found = profiles.every()
+    runs = profiles.runs()
+    found = [projects.recorded(item, runs) for item in profiles.every()]
     if form == "json":
         body = {"profiles": [told.header(item) for item in found]}
         output.write(json.dump("profile-list", __version__, body), destination)
@@ -69,6 +71,7 @@ def show_command(  # noqa: PLR0913  one parameter an option, as click has it
     if value is None:
         raise AssertionError(name)
     runs = tuple(run for run in profiles.runs() if run.profile == profile.id)
+    value = replace(value, profile=projects.recorded(profile, runs))
     build = _build(profile, patient.cpu)
     if form == "json":
         body = told.body(value, runs, build)

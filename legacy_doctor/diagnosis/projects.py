@@ -85,6 +85,22 @@ def prospect(profile: Profile, cpu: Cpu, runs: Sequence[ProfileRun] = ()) -> Pro
         for status in profile.status
         if status.tier is tier and (not status.lacks or cpu.missing(status.lacks))
     )
+    return _overruled(told, runs)
+
+
+def recorded(profile: Profile, runs: Iterable[ProfileRun]) -> Profile:
+    """Return the profile with what was run in its rows, each run in the row of its CPU."""
+    mine = [run for run in runs if run.profile == profile.id]
+    rows = {row: [run for run in mine if _row(profile, run) is row] for row in profile.status}
+    return replace(profile, status=tuple(_overruled(row, seen) for row, seen in rows.items()))
+
+
+def _row(profile: Profile, run: ProfileRun) -> ProfileStatus | None:
+    rows = (row for row in profile.status if row.tier is run.tier and row.lacks <= run.lacks)
+    return next(rows, None)
+
+
+def _overruled(told: ProfileStatus, runs: Sequence[ProfileRun]) -> ProfileStatus:
     seen = [run.fitness for run in runs if run.fitness is not Fitness.UNKNOWN]
     if not seen:
         return told

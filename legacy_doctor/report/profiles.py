@@ -8,6 +8,7 @@ from typing import Any, Final
 from legacy_doctor.cpu import features
 from legacy_doctor.model import (
     Evidence,
+    Grade,
     NativeCheck,
     Outlook,
     Profile,
@@ -21,6 +22,9 @@ from legacy_doctor.report.layout import Line, Page, Span, field, line, paragraph
 from legacy_doctor.report.text import commands, cpu_name
 
 _WIDTH: Final = 12
+_SEEN: Final = (
+    "its probe was run on such a CPU; else it is told, and profile show NAME says by whom"
+)
 _NOT_RUN: Final = "no run of its probe is recorded: the grades below say how else it is known"
 
 
@@ -28,10 +32,14 @@ def overview(profiles: Iterable[Profile], page: Page) -> list[Line]:
     """Return the list: a line a profile, and how it stands in each tier."""
     rows = [("profile", *(tier.value for tier in Tier), "what it is")]
     rows += [
-        (item.id, *(_worst(item, tier).fitness.value for tier in Tier), item.title)
-        for item in profiles
+        (item.id, *(_mark(_worst(item, tier)) for tier in Tier), item.title) for item in profiles
     ]
-    return chart.table(rows, page)
+    return [*chart.table(rows, page), line(), *paragraph(page, "* ", _SEEN, style="dim")]
+
+
+def _mark(status: ProfileStatus) -> str:
+    seen = status.evidence[0].grade in {Grade.EMULATED, Grade.SILICON}
+    return f"{status.fitness.value}{' *' if seen else ''}"
 
 
 def _worst(profile: Profile, tier: Tier) -> ProfileStatus:
@@ -220,6 +228,7 @@ def header(profile: Profile) -> dict[str, Any]:
         "project": profile.project,
         "distributions": list(profile.distributions),
         "tiers": {tier.value: _worst(profile, tier).fitness.value for tier in Tier},
+        "grades": {tier.value: _worst(profile, tier).evidence[0].grade.value for tier in Tier},
     }
 
 

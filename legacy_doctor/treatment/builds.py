@@ -6,9 +6,8 @@ when `setup.py` imports it. Nothing here runs anything: a build is a package ste
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 
 from packaging.utils import canonicalize_name
 
@@ -19,18 +18,23 @@ from legacy_doctor.treatment.packages import PackageStep, Requirements, name_of,
 
 
 def needed(
-    patches: Iterable[Patch], cpu: Cpu, distributions: Sequence[Distribution]
+    patches: Iterable[Patch],
+    cpu: Cpu,
+    distributions: Sequence[Distribution],
+    anyway: Collection[str] = (),
 ) -> Iterator[tuple[Patch, str]]:
     """Yield the builds that something installed waits for, each with the requirement that asks.
 
-    Only what is required and not there: a build that is there is left as it is.
+    Only what is required and not there: a build that is there is left as it is. `anyway` are
+    ids of patches that a project needs, whatever is installed so far.
     """
     there = {item.name for item in distributions}
     for patch in patches:
         wanted = patch.kind is Kind.BUILD and patch.recommended and patch.suits(cpu)
         if wanted and patch.distribution not in there:
-            for asked in islice(_asking(patch.distribution, distributions), 1):
-                yield patch, asked
+            asking = [*_asking(patch.distribution, distributions)]
+            if asking or patch.id in anyway:
+                yield patch, (*asking, patch.distribution)[0]
 
 
 def step(

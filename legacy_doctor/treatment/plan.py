@@ -125,7 +125,7 @@ def make(  # noqa: PLR0913  all that a treatment is made from
     """Return the treatment of these findings; `needed` patches are part of it, if they suit."""
     patches = tuple(patches)
     wanted = [item for item in patches if _wanted(item, place, cpu, needed)]
-    building = list(builds.needed(patches, cpu, place.distributions))
+    building = list(builds.needed(patches, cpu, place.distributions, needed))
     selection.check(_names(findings, [*wanted, *(patch for patch, _ in building)]))
     chosen = [finding for finding in findings if _is_chosen(finding, selection)]
     stand_ins = list(_stand_ins(wanted, place, selection))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -311,7 +313,8 @@ def test_a_shim_of_a_newer_torch_is_that_of_its_distribution(site: Site, hook: H
 
 def test_checkpoints_are_listed_by_place_and_content(site: Site, hook: Hook, here: Path) -> None:
     site.install("torch", "2.13.0", files={"torch/__init__.py": b""})
-    (here / "model.pt").write_bytes(b"weights")
+    weights = pickle.dumps({"w": [0.5]})
+    (here / "model.pt").write_bytes(weights)
     (here / "models").mkdir()
     digest = "AB" * 32
 
@@ -323,9 +326,7 @@ def test_checkpoints_are_listed_by_place_and_content(site: Site, hook: Hook, her
     assert listed == [str(here / "model.pt"), str(here / "models"), digest.lower()]
     text = (site.packages / "_legacy_doctor_rt.py").read_text()
     assert "9ef0c1d6b1a4e9b0" not in text
-    import hashlib
-
-    assert hashlib.sha256(b"weights").hexdigest() in text
+    assert hashlib.sha256(weights).hexdigest() in text
 
 
 def test_where_nothing_dies_nothing_is_put_in(site: Site, hook: Hook, here: Path) -> None:
@@ -508,6 +509,10 @@ def broken_sitecustomize(site: Site) -> None:
     (site.packages / "sitecustomize.py").write_text("no python at all\n")
 
 
+def hostile_checkpoint(_site: Site) -> None:
+    Path("hostile.pt").write_bytes(b"cposix\nsystem\n(S'true'\ntR.")
+
+
 @pytest.mark.parametrize(
     ("prepare", "words", "text"),
     [
@@ -518,7 +523,9 @@ def broken_sitecustomize(site: Site) -> None:
         (None, ["--shim", "mel-on-gpu"], "mel-on-gpu: torchaudio is not installed"),
         (None, ["--shim", "datasets-stub"], "nothing stops pyarrow on this CPU"),
         (None, ["--shim", "torch-load-weights-only-false"], "each with --load-file PATH"),
-        (None, ["--load-file", "absent.pt"], "--load-file absent.pt: cannot be read (No such file"),
+        (None, ["--load-file", "absent.pt"], "absent.pt: cannot be read (No such file"),
+        (None, ["--load-file", "mine.toml"], "neither a zip archive nor a pickle nor a"),
+        (hostile_checkpoint, ["--load-file", "hostile.pt"], "calls posix.system('true'); it is not"),
         (None, ["--skip", "deadli"], "--skip deadli: nothing of that name would be armed; did you"),
         (None, ["--cpu", "phenm"], "did you mean 'phenom'"),
         (None, ["--via", "path"], "'path' is not one of 'pth', 'sitecustomize'"),

@@ -32,7 +32,9 @@ def test_the_list_has_a_line_for_each(inside: Doctor) -> None:
     answer = inside("profile", "list")
 
     rows = {
-        line.split()[0]: line.split()[1:5] for line in answer.out.splitlines() if line[0] != " "
+        line.split()[0]: [word for word in line.split() if word != "*"][1:5]
+        for line in answer.out.partition("\n\n")[0].splitlines()
+        if line[0] != " "
     }
     assert answer.code == 0
     assert {*rows} == {"profile", *profiles.names()}
@@ -44,6 +46,7 @@ def test_the_list_is_had_as_json(inside: Doctor) -> None:
 
     assert [item["id"] for item in found] == [*profiles.names()]
     assert found[1]["tiers"]["below-v2"] == "runs-treated"
+    assert found[2]["grades"]["below-v2"] == "emulated"
 
 
 @pytest.mark.parametrize("name", profiles.names())
@@ -258,6 +261,14 @@ def test_fix_plans_what_the_project_needs_before_it_is_installed(
 
     assert "patch:datasets-stub" not in {step["id"] for step in plain["steps"]}
     assert {"patch:datasets-stub", "pins"} <= {step["id"] for step in planned["steps"]}
+
+
+def test_fix_builds_what_the_project_needs_here(inside: Doctor, ward: Ward) -> None:
+    words = ("--probe", "none", *OLD, "--python", str(ward.folder))
+
+    planned = inside("fix", *words, "--profile", "styletts2").out
+
+    assert "Build monotonic_align with the numpy and the Cython of the environment" in planned
 
 
 def test_fix_plans_no_patch_that_the_cpu_does_not_need(inside: Doctor, ward: Ward) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -206,7 +207,7 @@ def test_a_shim_is_armed_for_once(armory: Site, doctor: Doctor) -> None:
     files["torch/serialization.py"] = b"def load(f, weights_only=None):\n    return weights_only\n"
     armory.install("torch", "2.13.0", files=files)
     model = armory.folder / "model.pt"
-    model.write_bytes(b"x")
+    model.write_bytes(pickle.dumps({"w": [0.5]}))
     code = f"import torch; print(torch.serialization.load({str(model)!r}))"
 
     answer = doctor("run", "--load-file", str(model), str(armory.python), "-c", code)

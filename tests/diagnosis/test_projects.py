@@ -94,6 +94,21 @@ def test_what_was_run_overrules_what_is_told(seen: list[str], fitness: Fitness) 
     assert projects.prospect(F5, PHENOM, runs).fitness is fitness
 
 
+def test_each_run_is_told_in_the_row_of_its_cpu() -> None:
+    whisper = profiles.find("faster-whisper")
+    runs = [
+        run(PHENOM, "fails", profile="faster-whisper"),
+        run(PENRYN, "runs", profile="faster-whisper"),
+        run(NEHALEM, "fails", profile="piper"),
+    ]
+
+    old, newer, *rest = projects.recorded(whisper, runs).status
+
+    assert (old.fitness, newer.fitness) == (Fitness.FAILS, Fitness.RUNS)
+    assert [row.evidence[0].grade for row in (old, newer)] == [Grade.EMULATED] * 2
+    assert rest == list(whisper.status[2:])
+
+
 def test_a_run_is_evidence_of_its_own_grade() -> None:
     emulated, silicon = run(PHENOM, "fails"), run(PHENOM, "runs-treated", emulator="")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from legacy_doctor.diagnosis import projects
 from legacy_doctor.knowledge import profiles
 from legacy_doctor.model import NativeCheck, Outcome, Sighting
 from legacy_doctor.report import layout, outlook
@@ -85,6 +86,17 @@ def test_a_build_with_every_switch_off_says_so() -> None:
     check = native_check(switched={"GGML_AVX": False}, declared=(), info="")
 
     assert "built with every switch off" in _shown(report.native(check, PAGE))
+
+
+def test_the_list_marks_what_was_run() -> None:
+    piper = profiles.find("piper")
+    ran = projects.recorded(piper, [run(PHENOM, "runs-treated", profile="piper")])
+
+    shown = _shown(report.overview([piper, ran], PAGE))
+
+    assert "piper runs-treated runs runs runs Piper" in shown
+    assert "piper runs-treated * runs runs runs Piper" in shown
+    assert "* its probe was run on such a CPU" in shown
 
 
 def test_a_profile_without_runs_says_that_nothing_was_run() -> None:

@@ -66,6 +66,28 @@ def test_what_something_waits_for_is_built(
     assert all(patch.id == PATCH.id for patch, _ in found)
 
 
+@pytest.mark.parametrize(
+    ("cpu", "installed", "asked"),
+    [
+        pytest.param("phenom-ii", [], ["monotonic-align"], id="nobody else asks"),
+        pytest.param(
+            "phenom-ii",
+            [distribution("a", "1", "monotonic-align>=1")],
+            ["monotonic-align>=1"],
+            id="who asks says which",
+        ),
+        pytest.param("phenom-ii", [distribution("monotonic-align")], [], id="there already"),
+        pytest.param("x86-64-v3", [], [], id="a CPU that needs none"),
+    ],
+)
+def test_what_a_project_needs_is_built_though_nothing_waits_for_it(
+    cpu: str, installed: Sequence[Distribution], asked: list[str]
+) -> None:
+    found = builds.needed(patches.every(), named(cpu), installed, {PATCH.id})
+
+    assert [text for _, text in found] == asked
+
+
 def test_only_what_the_build_lacks_is_installed_before() -> None:
     there = [
         distribution("setuptools", "80.0"),
