@@ -170,17 +170,24 @@ def _outcome(bench: Bench, name: str) -> tuple[str, str, str]:
             item for item in results if item["id"] == smoke.probe.id and not item["overrides"]
         ]
         return mine["outcome"], why(mine), answer["probes"]["how"]
+    if bench.profile.native is not None:
+        return _probed(bench, name, bench.profile.distributions[:1], "its binding for Python")
     modules = [item.module for item in bench.profile.imports if not item.lazy]
     there = [module for module in modules if _can_find(bench, module)]
     if not there:
         return profiles.NOT_INSTALLABLE, bench.refusal, ""
-    answer = bench.doctor("probe", *there, "--cpu", name)
-    ended = {item["outcome"]: item for item in reversed(answer["probes"])}
-    worst = next((word for word in _WORST if word in ended), Outcome.OK.value)
     chain = f"import {', '.join(there)}"
     chain += f"; not installed: {bench.refusal}" if bench.refusal else ""
+    return _probed(bench, name, there, chain)
+
+
+def _probed(bench: Bench, name: str, what: Iterable[str], told: str) -> tuple[str, str, str]:
+    """Return how the worst of these probes ended, and why; `told` says what was probed."""
+    answer = bench.doctor("probe", *what, "--cpu", name)
+    ended = {item["outcome"]: item for item in reversed(answer["probes"])}
+    worst = next((word for word in _WORST if word in ended), Outcome.OK.value)
     cause = why(ended[worst]) if worst in ended else ""
-    return worst, f"{cause}; {chain}" if cause else chain, answer["how"]
+    return worst, f"{told}: {cause}" if cause else told, answer["how"]
 
 
 def _built(bench: Bench, name: str) -> tuple[str, str, str]:

@@ -255,17 +255,19 @@ def _pins_against_pins(judgement: Judgement) -> Iterator[Finding]:
 def _pin_against_dependants(
     judgement: Judgement, good: str, requirements: Requirements
 ) -> Iterator[Finding]:
-    name = judgement.distribution.name
+    name, version = judgement.distribution.name, judgement.distribution.version
     for edge in requirements.dependants(name):
         if not edge.specifier or compatible(good, edge.specifier):
             continue
+        if edge.extra and not admits(edge.specifier, version):
+            continue  # whoever installs an extra gets what it asks for: nobody asked for this one
         who = edge.distribution
         extra = f"[{edge.extra}]" if edge.extra else ""
         yield Finding(
             rule="contradicting-pins",
             severity=Severity.WARNING,
             subject=name,
-            version=judgement.distribution.version,
+            version=version,
             message=f"the pin {name}{good} contradicts {who.name}{extra} {who.version}, which "
             f"requires {name}{edge.specifier}",
             evidence=_evidence(judgement.standing),

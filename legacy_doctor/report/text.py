@@ -216,8 +216,10 @@ def _steps(report: Report) -> Iterator[Line]:
     subject = next((item for item in report.findings if item.cause), None)
     if subject is None:
         return
-    words = f"legacy-doctor explain {subject.subject}{target_options(report)}"
-    yield from commands("Next:", [words])
+    options = target_options(report)
+    profile = f" --profile {report.outlook.profile.id}" if report.outlook else ""
+    yield from commands("Plan:", [f"legacy-doctor fix{options}{profile}"])
+    yield from commands("Next:", [f"legacy-doctor explain {subject.subject}{options}"])
 
 
 def target_options(report: Report) -> str:

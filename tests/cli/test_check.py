@@ -140,7 +140,7 @@ def test_eighty_columns_are_kept_and_commands_stay_whole(site: Site, doctor: Doc
     answer = doctor("check", "--python", str(site.folder), "--cpu", "phenom-ii")
 
     for line in answer.out.splitlines():
-        whole = line.lstrip().startswith(("Fix:", "Next:", "uv pip"))
+        whole = line.lstrip().startswith(("Fix:", "Plan:", "Next:", "uv pip"))
         assert len(line) <= 80 or whole or " " not in line.strip(), line
     assert "uv pip install --python venv/bin/python 'numpy<2.4'" in answer.out, "it has no pip"
 

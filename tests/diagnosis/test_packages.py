@@ -398,6 +398,10 @@ class TestContradictingPins:
             [dist("torch", "2.9"), dist("a", "1", "torch>=2.8; python_version < '3.8'")],
             [TORCH],
         ),
+        "an extra that the installed version shows nobody asked for": (
+            [dist("torch", "2.9"), dist("a", "1", "torch==2.0.1; extra == 'benchmarks'")],
+            [TORCH],
+        ),
         "two pins that agree": (
             [dist("torch", "2.9")],
             [TORCH, pin("torch", ">=2.8", "<2.8"), pin("torch", "", None)],

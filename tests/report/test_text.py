@@ -116,6 +116,7 @@ Predicted, not proven: no package was imported. Pin-sets: below-v2@2026-11-20.
 
 Fix:   unset OPENBLAS_CORETYPE
        /home/me/project/.venv/bin/python -m pip install 'numpy<2.4' 'a-very-long-name<2.0'
+Plan:  legacy-doctor fix
 Next:  legacy-doctor explain numpy
 """
 
@@ -316,6 +317,7 @@ PROVEN_SCREEN = """\
 2 errors, 0 warnings in 12 distributions.
 Proven: 3 probes ran under qemu-x86_64 7.2.22 -cpu phenom (1 confirmed, 1
 refuted, 1 new, 1 skipped). Pin-sets: below-v2@2026-11-20.
+Plan:  legacy-doctor fix
 Next:  legacy-doctor explain numpy
 """
 
