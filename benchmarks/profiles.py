@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from legacy_doctor.cpu import features, models
 from legacy_doctor.knowledge import profiles
@@ -42,6 +42,24 @@ NAMES: Final = {"phenom": "phenom-ii"}
 """What legacy-doctor calls them, where that is not the same."""
 BUILT: Final = ("--target", "whisper-bench", "whisper-cli")
 _WORST: Final = (*(item.value for item in Outcome if item.died), "raised", "vanished", "timeout")
+
+
+class Ended(NamedTuple):
+    """How a probe ended, why, and what played the CPU."""
+
+    outcome: str
+    detail: str
+    how: str
+    proves: bool = True
+    """False where it is the emulator's own fault."""
+
+    @classmethod
+    def of(cls, result: dict[str, Any], how: str) -> Ended:
+        """Read it from what `check` or `probe` says of a probe."""
+        fault = result["fault"]
+        odd = bool(fault and fault["kind"] == "other" and fault["needs"])
+        detail = f"{why(result)}: {fault['known']}" if odd else why(result)
+        return cls(result["outcome"], detail, how, proves=not odd)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,9 +135,10 @@ def _install(profile: Profile, folder: Path, options: Sequence[str]) -> str:
 def benchmark(bench: Bench, cpu: str) -> Iterator[ProfileRun]:
     """Yield what came of it as installed, and treated where it was treated."""
     name = NAMES.get(cpu, cpu)
-    plain = _row(bench, cpu, name, _outcome(bench, name), treated=False)
+    ended = _outcome(bench, name)
+    plain = _row(bench, cpu, name, ended, treated=False)
     yield plain
-    if plain.fitness is Fitness.RUNS:
+    if plain.fitness is Fitness.RUNS or not ended.proves:
         return
     if bench.profile.native is not None:
         yield _row(bench, cpu, name, _built(bench, name), treated=True)
@@ -134,14 +153,13 @@ def benchmark(bench: Bench, cpu: str) -> Iterator[ProfileRun]:
             _run([sys.executable, "-m", "legacy_doctor", "undo", "--python", str(bench.folder)])
 
 
-def _row(
-    bench: Bench, cpu: str, name: str, ended: tuple[str, str, str], *, treated: bool
-) -> ProfileRun:
+def _row(bench: Bench, cpu: str, name: str, ended: Ended, *, treated: bool) -> ProfileRun:
     played = models.find(name)
-    outcome, detail, how = ended
+    outcome = ended.outcome
     lived = Fitness.TREATED if treated else Fitness.RUNS
     fitness = lived if outcome == Outcome.OK.value else Fitness.FAILS
-    if outcome in {Outcome.SKIPPED.value, Outcome.TIMEOUT.value, profiles.NOT_INSTALLABLE}:
+    told = {Outcome.SKIPPED.value, Outcome.TIMEOUT.value, profiles.NOT_INSTALLABLE}
+    if outcome in told or not ended.proves:
         fitness = Fitness.UNKNOWN
     version = _run([str(bench.python), "-c", "import platform; print(platform.python_version())"])
     return ProfileRun(
@@ -152,16 +170,16 @@ def _row(
         treated=treated,
         fitness=fitness,
         outcome=outcome,
-        detail=detail.strip(),
+        detail=ended.detail.strip(),
         python=version.stdout.strip(),
-        emulator=how,
+        emulator=ended.how,
         lacks=played.cpu.missing(features.cumulative("x86-64-v3")),
         versions=bench.versions(),
     )
 
 
-def _outcome(bench: Bench, name: str) -> tuple[str, str, str]:
-    """Return how the smoke probe ended, why, and what played the CPU."""
+def _outcome(bench: Bench, name: str) -> Ended:
+    """Return how the smoke probe ended."""
     smoke = bench.profile.smoke
     if smoke is not None and not bench.refusal:
         answer = bench.doctor("check", "--profile", bench.profile.id, "--cpu", name)
@@ -169,28 +187,30 @@ def _outcome(bench: Bench, name: str) -> tuple[str, str, str]:
         (mine,) = [
             item for item in results if item["id"] == smoke.probe.id and not item["overrides"]
         ]
-        return mine["outcome"], why(mine), answer["probes"]["how"]
+        return Ended.of(mine, answer["probes"]["how"])
     if bench.profile.native is not None:
         return _probed(bench, name, bench.profile.distributions[:1], "its binding for Python")
     modules = [item.module for item in bench.profile.imports if not item.lazy]
     there = [module for module in modules if _can_find(bench, module)]
     if not there:
-        return profiles.NOT_INSTALLABLE, bench.refusal, ""
+        return Ended(profiles.NOT_INSTALLABLE, bench.refusal, "")
     chain = f"import {', '.join(there)}"
     chain += f"; not installed: {bench.refusal}" if bench.refusal else ""
     return _probed(bench, name, there, chain)
 
 
-def _probed(bench: Bench, name: str, what: Iterable[str], told: str) -> tuple[str, str, str]:
+def _probed(bench: Bench, name: str, what: Iterable[str], told: str) -> Ended:
     """Return how the worst of these probes ended, and why; `told` says what was probed."""
     answer = bench.doctor("probe", *what, "--cpu", name)
     ended = {item["outcome"]: item for item in reversed(answer["probes"])}
     worst = next((word for word in _WORST if word in ended), Outcome.OK.value)
-    cause = why(ended[worst]) if worst in ended else ""
-    return worst, f"{told}: {cause}" if cause else told, answer["how"]
+    if worst not in ended:
+        return Ended(worst, told, answer["how"])
+    found = Ended.of(ended[worst], answer["how"])
+    return found._replace(detail=f"{told}: {found.detail}")
 
 
-def _built(bench: Bench, name: str) -> tuple[str, str, str]:
+def _built(bench: Bench, name: str) -> Ended:
     """Build the program from the source in the sdist as the profile says, and look at it."""
     shown = bench.doctor("profile", "show", bench.profile.id, "--cpu", name)
     source = _source(bench)
@@ -199,11 +219,11 @@ def _built(bench: Bench, name: str) -> tuple[str, str, str]:
         words = [str(folder) if word == "build" else word for word in shlex.split(text)]
         done = _run([*words, *(BUILT if "--build" in words else ())], folder=source)
         if done.returncode:
-            return Outcome.SKIPPED.value, f"{text}: {done.stderr[-200:]}", ""
+            return Ended(Outcome.SKIPPED.value, f"{text}: {done.stderr[-200:]}", "")
     command = ["profile", "binary", str(folder), "--cpu", name, "--format", "json"]
     found = json.loads(_run([sys.executable, "-m", "legacy_doctor", *command]).stdout)
-    words = f"{found['program'].rsplit('/', 1)[-1]}, built with {shown['build'][0]}"
-    return found["outcome"], words, found["how"]
+    told = f"{found['program'].rsplit('/', 1)[-1]}, built with {shown['build'][0]}"
+    return Ended(found["outcome"], told, found["how"])
 
 
 def _source(bench: Bench) -> Path:

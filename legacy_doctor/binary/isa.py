@@ -362,12 +362,24 @@ def is_divide(code: bytes) -> bool:
 def unjudgeable(code: bytes) -> Features:
     """Return the features of an instruction that QEMU's TCG takes for another one.
 
-    It plays XOP's escape byte as `pop`, which mostly ends in SIGSEGV: a fault there says nothing
-    about the CPU. Empty for every other instruction.
+    It plays XOP's escape byte as `pop`, and until 9.1 a gather whose index is register 4 with
+    another register as index (QEMU issue 2474): both mostly end in SIGSEGV, and a fault there
+    says nothing about the CPU. Empty for every other instruction.
     """
     rest = _parts(code).rest
+    if _is_gather_by_4(rest):
+        return frozenset({"avx", "avx2"})
     guess = _xop(rest) if len(rest) > 3 and rest[0] == 0x8F else None
     return guess.features if guess else _NONE
+
+
+def _is_gather_by_4(rest: bytes) -> bool:
+    """True for VEX.66.0F38 90 to 93 with the index xmm4 or ymm4, where SIB has "no index"."""
+    if len(rest) < 6 or rest[0] != 0xC4 or rest[1] & 0x5F != 0x42:  # map 2, X not extended
+        return False
+    return (
+        rest[2] & 3 == 1 and 0x90 <= rest[3] <= 0x93 and rest[4] & 7 == 4 and rest[5] >> 3 & 7 == 4
+    )
 
 
 def needs(names: Iterable[str], code: bytes) -> Features:

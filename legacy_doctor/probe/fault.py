@@ -50,9 +50,7 @@ _LOADING: Final = frozenset(
     ["create_module", "exec_module", "exec_dynamic", "_call_with_frames_removed"]
 )
 _CTYPES: Final = "ctypes/__init__.py"
-_UNPLAYABLE: Final = (
-    "QEMU cannot play this instruction and takes it for a `pop`: this says nothing about the CPU"
-)
+_UNPLAYABLE: Final = "QEMU takes this instruction for another one: it says nothing about the CPU"
 _CURE: Final = "torch._C._set_mkldnn_enabled(False) right after `import torch`"
 _ONEDNN: Final = re.compile(r"libtorch_cpu|libdnnl|libmkldnn")
 _LONGEST: Final = 15

@@ -8,8 +8,10 @@ from typing import Any, Final
 from legacy_doctor.cpu import features
 from legacy_doctor.model import (
     Evidence,
+    Fitness,
     Grade,
     NativeCheck,
+    Outcome,
     Outlook,
     Profile,
     ProfileRun,
@@ -215,8 +217,13 @@ def _cell(profile: Profile, runs: tuple[ProfileRun, ...], cpu: str) -> str:
     if not mine:
         return "not run"
     return "; ".join(
-        f"{'treated' if run.treated else 'as installed'}: {run.outcome}" for run in mine
+        f"{'treated' if run.treated else 'as installed'}: {_ended(run)}" for run in mine
     )
+
+
+def _ended(run: ProfileRun) -> str:
+    crashed = run.outcome in {item.value for item in Outcome if item.died}
+    return "the emulator fails" if crashed and run.fitness is Fitness.UNKNOWN else run.outcome
 
 
 def header(profile: Profile) -> dict[str, Any]:

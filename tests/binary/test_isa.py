@@ -287,6 +287,12 @@ def test_a_division_is(code: str, expected: bool) -> None:
 MISTAKEN = {
     "XOP": ("8fe878c2c001", {"avx", "xop"}),
     "TBM": ("8fe97801c8", {"tbm"}),
+    "a gather by ymm4": ("c4e27d9294a020050000", {"avx", "avx2"}),
+    "a gather by ymm4, onto high registers": ("c442459274a208", {"avx", "avx2"}),
+    "a gather by ymm5": ("c4e27d9294a820050000", set()),
+    "a gather by ymm12": ("c4a27d9294a020050000", set()),
+    "an FMA instruction with the same bytes behind": ("c4e27d9894a020050000", set()),
+    "a gather cut short": ("c4e27d9294", set()),
     "a real pop": ("8f0090909090", set()),
     "a load": ("488b00", set()),
     "cut short": ("8fe8", set()),

@@ -215,3 +215,8 @@ def test_no_bytes_make_it_raise(parts: list[bytes]) -> None:
     parsed = record.parse(b"".join(parts))
     assert isinstance(parsed, Record)
     repr(parsed).encode("utf-8")
+
+
+def test_a_signal_without_a_name_has_a_number() -> None:
+    assert record.signal_name(11) == "SIGSEGV"
+    assert record.signal_name(40) == "signal 40"

@@ -13,7 +13,7 @@ from legacy_doctor.model import NativeCheck, Outcome, Sighting
 from legacy_doctor.report import layout, outlook
 from legacy_doctor.report import profiles as report
 from legacy_doctor.report.layout import Page
-from tests.diagnosis.patients import NEHALEM, PHENOM, words
+from tests.diagnosis.patients import HASWELL, NEHALEM, PHENOM, words
 from tests.diagnosis.test_projects import run
 from tests.report.test_outlook import made
 
@@ -145,6 +145,14 @@ def test_the_table_tells_what_was_run_and_what_was_not() -> None:
         "| profile | phenom | nehalem |\n| --- | --- | --- |\n"
         "| f5-tts | as installed: illegal-instruction; treated: ok | not run |\n"
     )
+
+
+def test_what_only_the_emulator_cannot_do_is_no_failure_in_the_table() -> None:
+    runs = (run(HASWELL, "unknown", cpu="haswell", outcome="segmentation-fault"),)
+
+    table = report.table([profiles.find("f5-tts")], runs, ["haswell"])
+
+    assert table.splitlines()[-1] == "| f5-tts | as installed: the emulator fails |"
 
 
 def test_every_word_of_a_verdict_is_told() -> None:
