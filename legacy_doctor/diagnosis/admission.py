@@ -141,7 +141,7 @@ class _Bench:
         if file.format not in relocking.FORMATS:
             members += self._brought(members)
         for finding, member in self._told(members, file.format):
-            yield self._settled(finding, member, beside)
+            yield _asked_for(self._settled(finding, member, beside), file)
         fixed = [Member(item, _made(item.name, item.version)) for item in there if _settles(item)]
         for finding, member in self._told(fixed, file.format):
             sure = member.requirement.name in asked
@@ -290,6 +290,13 @@ class _Bench:
             return replace(finding, details=(*finding.details, f"{lock.path} locks {version}"))
         message = f"{finding.message}; {lock.path} locks {version}, so it is not let in"
         return replace(finding, severity=Severity.INFO, message=message)
+
+
+def _asked_for(finding: Finding, file: RequirementFile) -> Finding:
+    """Say who asks for it, where the file does: a package that a person never wrote down."""
+    askers = file.askers.get(finding.subject, ())
+    paths = {who: (who, finding.subject) for who in askers}
+    return replace(finding, affects=askers, paths=paths) if askers else finding
 
 
 def _bounded(item: Requirement, others: Sequence[Requirement]) -> Iterator[str]:

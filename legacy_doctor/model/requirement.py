@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from legacy_doctor.model.finding import Location
 
 
@@ -56,6 +58,8 @@ class RequirementFile:
     requirements: tuple[Requirement, ...] = ()
     problems: tuple[tuple[Location, str], ...] = ()
     """Entries that were passed over, each with the reason."""
+    askers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Who asks for each distribution, where the file says it; normalized names."""
 
     @property
     def is_lock(self) -> bool:

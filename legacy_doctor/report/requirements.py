@@ -8,7 +8,7 @@ from typing import Any
 
 from legacy_doctor.model import Finding, Gate, Location, Severity
 from legacy_doctor.report.layout import Line, Page, Span, line, paragraph
-from legacy_doctor.report.text import STYLES, commands, counted, shortened
+from legacy_doctor.report.text import STYLES, commands, counted, shortened, some
 
 
 def lines(gate: Gate, page: Page, *, verbose: bool = False, offer_fix: bool = True) -> list[Line]:
@@ -44,6 +44,9 @@ def _finding(finding: Finding, page: Page) -> Iterator[Line]:
         message = f"{finding.subject}: {message}"
     text = f"{shortened(message, page)}{grade}"
     yield from _at(place, finding.severity.value, text, page)
+    if finding.affects:
+        asked = f"asked for by: {some(finding.affects)}"
+        yield from paragraph(page, f"    {page.arrow} ", asked, style="dim")
     if finding.remedy:
         yield from paragraph(page, "    hint: ", finding.remedy.text, style="green", indent=10)
 

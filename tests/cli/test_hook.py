@@ -525,7 +525,11 @@ def hostile_checkpoint(_site: Site) -> None:
         (None, ["--shim", "torch-load-weights-only-false"], "each with --load-file PATH"),
         (None, ["--load-file", "absent.pt"], "absent.pt: cannot be read (No such file"),
         (None, ["--load-file", "mine.toml"], "neither a zip archive nor a pickle nor a"),
-        (hostile_checkpoint, ["--load-file", "hostile.pt"], "calls posix.system('true'); it is not"),
+        (
+            hostile_checkpoint,
+            ["--load-file", "hostile.pt"],
+            "calls posix.system('true'); it is not",
+        ),
         (None, ["--skip", "deadli"], "--skip deadli: nothing of that name would be armed; did you"),
         (None, ["--cpu", "phenm"], "did you mean 'phenom'"),
         (None, ["--via", "path"], "'path' is not one of 'pth', 'sitecustomize'"),

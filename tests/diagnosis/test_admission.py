@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -258,6 +259,16 @@ def test_a_lock_is_written_anew_by_its_tool() -> None:
     assert finding.remedy is not None
     assert finding.remedy.text == "lock numpy<2.4 (2.3.5 is known to run)"
     assert finding.remedy.commands == ("uv lock --upgrade-package 'numpy<2.4'",)
+
+
+def test_a_lock_that_says_who_asks_is_quoted() -> None:
+    locked = file(asked("numpy==2.4.1", kind=RequirementKind.LOCKED), form="uv.lock")
+    locked = replace(locked, askers={"numpy": ("pandas", "scipy")})
+
+    (found,) = admission.judge([locked], PHENOM, HERE)
+
+    assert found.affects == ("pandas", "scipy")
+    assert found.paths["scipy"] == ("scipy", "numpy")
 
 
 def test_two_locked_versions_are_judged_each() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -163,3 +164,9 @@ def test_the_document_is_as_the_schema_says(value: Gate) -> None:
     VALIDATOR.validate(told)
     assert told["status"] == ("findings" if value.findings else "healthy")
     assert told["summary"]["errors"] == len([item for item in value.findings if item is not NOTE])
+
+
+def test_who_asks_for_what_nobody_wrote_down_is_told() -> None:
+    brought = replace(RANGE, affects=("pandas", "scipy"))
+
+    assert "asked for by: pandas, scipy" in plain(requirements.lines(gate(brought), Page()))

@@ -43,4 +43,5 @@ def _file(source: Source, form: str) -> RequirementFile:
         format=form,
         requirements=tuple(found.requirements),
         problems=tuple(found.problems),
+        askers={name: tuple(who) for name, who in found.askers.items()},
     )

@@ -23,7 +23,7 @@ def uv(source: Source, found: Found) -> None:
     package that asks for it, has that as its marker.
     """
     rows = tables(source, "package")
-    asked = _asked(rows)
+    asked = _asked(rows, found)
     for row in rows:
         place = row.table("source")
         if not place.keys() & {"virtual", "editable", "directory"}:
@@ -37,7 +37,7 @@ def _key(row: Table) -> tuple[str, str | None]:
     return row.text("name"), row.text("version")
 
 
-def _asked(rows: Iterable[Table]) -> dict[tuple[str, str | None], list[Any]]:
+def _asked(rows: Iterable[Table], found: Found) -> dict[tuple[str, str | None], list[Any]]:
     """Return the markers under which each package is asked for; an empty one holds always.
 
     The version is None where the name alone says which package it is.
@@ -47,6 +47,7 @@ def _asked(rows: Iterable[Table]) -> dict[tuple[str, str | None], list[Any]]:
         for edge in _edges(row):
             key = (str(edge.get("name")), edge.get("version"))
             asked.setdefault(key, []).append(edge.get("marker", ""))
+            found.asks(row.text("name"), key[0])
     return asked
 
 
@@ -63,6 +64,8 @@ def poetry(source: Source, found: Found) -> None:
     for row in tables(source, "package"):
         place = row.table("source")
         kind = place.get("type", "legacy")
+        for name in row.below("dependencies"):
+            found.asks(row.text("name"), name)
         if kind != "directory":
             origin = "" if kind == "legacy" else _first(place, "url")
             _lock(row, found, marker=_grouped(row), origin=origin)
@@ -86,14 +89,26 @@ def pdm(source: Source, found: Found) -> None:
         if row.get("extras") and _key(row) in plain:
             continue
         path = row.text("path")
+        _ask(row, found)
         if row.get("editable") is not True and (not path or path.endswith((".whl", ".gz", ".zip"))):
             origin = row.text("git") or row.text("url") or path
             _lock(row, found, marker=_either([row.get("marker")]), origin=origin)
 
 
+def _ask(row: Table, found: Found) -> None:
+    """Note what a package of pdm's asks for, in the words of PEP 508."""
+    texts = row.get("dependencies")
+    for text in texts if isinstance(texts, list) else ():
+        name = NAMED.match(text) if isinstance(text, str) else None
+        if name:
+            found.asks(row.text("name"), name[0])
+
+
 def pylock(source: Source, found: Found) -> None:
     """Read `pylock.toml` (PEP 751). Directories are left out."""
     for row in tables(source, "packages"):
+        for edge in row.tables("dependencies"):
+            found.asks(row.text("name"), str(edge.get("name")))
         if not row.table("directory"):
             place = {**row.table("archive"), **row.table("vcs")}
             _lock(

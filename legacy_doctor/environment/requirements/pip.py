@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from legacy_doctor.environment.requirements.entry import (
+    NAME,
     EntryError,
     direct,
     is_direct,
@@ -31,6 +32,11 @@ _VARIABLE: Final = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _OPTION: Final = re.compile(r"(?:^|\s)-")
 _INCLUDE: Final = re.compile(r"(?:-r|--requirement|-c|--constraint)(?:[ \t]*=?[ \t]*)")
 _EDITABLE: Final = re.compile(r"(?:-e|--editable)(?:[ \t]+|=|(?=\S))")
+_COMPILED: Final = re.compile(
+    rf"^(?P<name>{NAME})[^\n#]*\n(?P<notes>(?:    [^\n]*\n)+)", re.MULTILINE
+)
+"""A locked line of pip-compile or uv, with what it wrote below: hashes, and who asks for it."""
+_VIA: Final = re.compile(rf"#(?: via|  )\s+(?P<who>{NAME})\s*$", re.MULTILINE)
 _DEEPEST: Final = 50
 """Files that include one another; pip's own limit is Python's recursion limit."""
 
@@ -121,7 +127,15 @@ class Reader:
         self._open.append(key)
         for line in lines(source):
             self.line(source, line, kind)
+        if "# via" in source.text:
+            self._askers(source.text)
         self._open.pop()
+
+    def _askers(self, text: str) -> None:
+        """Note who asks for what, as the tool that compiled the file says it in comments."""
+        for locked in _COMPILED.finditer(text):
+            for via in _VIA.finditer(locked["notes"]):
+                self._found.asks(via["who"], locked["name"])
 
     def line(self, source: Source, line: Line, kind: RequirementKind) -> None:
         """Read one line of a file: a requirement, or an option that names another file."""

@@ -6,6 +6,7 @@ import codecs
 from pathlib import Path
 from typing import Final
 
+from legacy_doctor.environment.requirements.entry import NAMED, normalized
 from legacy_doctor.errors import DoctorError
 from legacy_doctor.model import Location, Requirement
 
@@ -60,6 +61,13 @@ class Found:
     def __init__(self) -> None:
         self.requirements: list[Requirement] = []
         self.problems: list[tuple[Location, str]] = []
+        self.askers: dict[str, dict[str, None]] = {}
+        """Who asks for each distribution, where a lock file says it, in its order."""
+
+    def asks(self, who: str, whom: str) -> None:
+        """Note that one distribution asks for another; what is no name is passed over."""
+        if NAMED.fullmatch(who) and NAMED.fullmatch(whom):
+            self.askers.setdefault(normalized(whom), {})[normalized(who)] = None
 
     def add(self, requirement: Requirement) -> None:
         """Note a requirement; one that is longer than any sense is a problem instead."""

@@ -75,6 +75,13 @@ class Table:
             return {name[len(below) :]: self.get(name) for name in names}
         return value if isinstance(value, dict) else {}
 
+    def below(self, key: str) -> list[str]:
+        """Return the keys of a table below this one, without reading their values."""
+        if self._values is not None or key in self._spans:
+            return list(self.table(key))
+        start = f"{key}."
+        return [name[len(start) :] for name in self._spans if name.startswith(start)]
+
     def text(self, key: str) -> str:
         """Return the value where it is a text, else an empty one."""
         value = self.get(key)

@@ -128,3 +128,35 @@ def test_a_clause_may_be_written_at_the_end(file: str, name: str, clause: str, l
     old = lines[item.end.line - 1]
 
     assert old[: item.end.column - 1] + clause + old[item.end.column - 1 :] == line
+
+
+ASKERS = {
+    "uv: the project itself": ("uv-numeric/uv.lock", "numpy", ("sales-forecast",)),
+    "uv: another package": ("uv-numeric/uv.lock", "polars-runtime-32", ("polars",)),
+    "poetry": ("poetry-data/poetry.lock", "numpy", ("pandas",)),
+    "pdm": (
+        "pdm-image/pdm.lock",
+        "numpy",
+        ("imageio", "opencv-python", "scikit-image", "scipy", "tifffile"),
+    ),
+    "pip-compile": ("pip-tools/requirements.txt", "bottleneck", ("pandas",)),
+    "pip-compile, several": (
+        "pip-tools/requirements.txt",
+        "numpy",
+        ("bottleneck", "numba", "numexpr", "pandas", "scikit-learn", "scipy"),
+    ),
+    "pip-compile, beside a file": ("pip-tools/requirements.txt", "numexpr", ("pandas",)),
+    "pip-compile, with hashes": (
+        "pip-tools-hashes/requirements.txt",
+        "filelock",
+        ("huggingface-hub", "transformers"),
+    ),
+    "uv pip compile": ("uv-pip/requirements.txt", "cffi", ("soundfile",)),
+    "asked for by a file alone": ("pip-tools/requirements.txt", "pandas", ()),
+    "pip freeze says nothing": ("freeze/freeze.txt", "numpy", ()),
+}
+
+
+@pytest.mark.parametrize(("name", "whom", "who"), ASKERS.values(), ids=ASKERS)
+def test_who_asks_is_read_where_a_tool_wrote_it(name: str, whom: str, who: tuple[str, ...]) -> None:
+    assert read(name).askers.get(whom, ()) == who
