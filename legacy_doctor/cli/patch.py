@@ -5,19 +5,22 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from legacy_doctor import __version__
 from legacy_doctor.cli import fix, options, output, treated
 from legacy_doctor.cli.ward import Ward
-from legacy_doctor.errors import DoctorError
+from legacy_doctor.errors import DoctorError, TargetError
 from legacy_doctor.knowledge import patches
-from legacy_doctor.knowledge.patches import Patch
+from legacy_doctor.knowledge.patches import Kind, Patch
 from legacy_doctor.report import chart, json, layout
 from legacy_doctor.treatment import application, builds, installer, packages
+from legacy_doctor.treatment.patching import Standing, State
 from legacy_doctor.treatment.steps import FileStep
+
+_BY_HOOK: Final = Standing(State.APPLIED, "armed by the import-time hook")
 
 
 @click.group("patch")
@@ -60,8 +63,12 @@ def status_command(
     python: str | None, form: str, destination: Path | None, *, color: bool | None
 ) -> int:
     """Tell how an environment stands to every patch."""
-    place = treated.ward(python).place()
-    found = [(item, place.standing(item)) for item in patches.every()]
+    ward = treated.ward(python)
+    place, armed = ward.place(), _armed(ward)
+    found = [
+        (item, _BY_HOOK if _is_armed(item, armed) else place.standing(item))
+        for item in patches.every()
+    ]
     if form == "json":
         entries = [{"id": p.id, "state": s.state.value, "why": s.why} for p, s in found]
         output.write(json.dump("patch-status", __version__, {"patches": entries}), destination)
@@ -69,6 +76,23 @@ def status_command(
     rows = [("patch", "state", "why"), *((p.id, s.state.value, s.why) for p, s in found)]
     output.show(lambda page: chart.table(rows, page), destination, color=color)
     return 0
+
+
+def _armed(ward: Ward) -> frozenset[str]:
+    """Return the shims that the start-up hook of the environment arms."""
+    from legacy_doctor.cli.hooked import Socket
+
+    try:
+        hook = Socket(interpreter=ward.interpreter).read()
+    except TargetError:  # no site-packages of its own, so no hook
+        return frozenset()
+    if hook is None or hook.via is None or hook.armed is None:
+        return frozenset()
+    return frozenset(shim.id for shim in hook.armed.shims)
+
+
+def _is_armed(patch: Patch, armed: frozenset[str]) -> bool:
+    return patch.kind is Kind.HOOK and patch.id.removesuffix("-hook") in armed
 
 
 @command.command("apply")

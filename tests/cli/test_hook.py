@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
 import os
 import pickle
@@ -283,6 +285,13 @@ def test_datasets_has_a_stand_in_where_pyarrow_is_guarded(site: Site, hook: Hook
     assert not {"guard:pyarrow", "shim:datasets-stub"} & set(rules(site, hook))
 
 
+def standing(site: Site) -> dict[str, str]:
+    """What `patch status` says of each patch."""
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        main.run(["patch", "status", "--python", str(site.folder), "--format", "json"])
+    return {item["id"]: item["state"] for item in json.loads(out.getvalue())["patches"]}
+
+
 def test_shims_are_armed_where_they_are_asked_for_or_needed(site: Site, hook: Hook) -> None:
     site.install("torch", "2.4.1", files={"torch/__init__.py": b""})
 
@@ -297,6 +306,8 @@ def test_shims_are_armed_where_they_are_asked_for_or_needed(site: Site, hook: Ho
     hook("install", *at(site), *PLAIN, "--shim", "dataloader-num-workers-0")
     armed = rules(site, hook)
     assert armed["shim:dataloader-num-workers-0"]["acts"], "asked for, it acts on any CPU"
+    assert standing(site)["dataloader-num-workers-0"] == "applied"
+    assert standing(site)["mel-on-gpu"] != "applied"
     assert "shim:torch-onednn-off" not in armed, "and the other is not needed on this one"
 
 
