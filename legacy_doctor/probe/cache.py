@@ -24,10 +24,9 @@ from legacy_doctor.model import (
     Outcome,
     Probe,
     ProbeResult,
-    Raised,
 )
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raise it when a result would be judged otherwise from the same run: old entries are ignored."""
 
 
@@ -63,8 +62,12 @@ class Cache:
         return _result(json.loads(body), probe) if checksum == _checksum(body) else None
 
     def put(self, name: str, result: ProbeResult) -> None:
-        """Keep a result, where it would come out the same again; a time-out would not."""
-        if self._where is None or not result.outcome.proves:
+        """Keep a result, where it would come out the same again.
+
+        A time-out would not; nor what was raised: often that something is missing which the
+        distribution uses and does not ask for, so that its coming changes no key.
+        """
+        if self._where is None or not result.outcome.proves or result.outcome is Outcome.RAISED:
             return
         with contextlib.suppress(OSError):
             self._where.mkdir(parents=True, exist_ok=True)
@@ -80,7 +83,7 @@ def _checksum(body: str) -> str:
 
 def _plain(result: ProbeResult) -> dict[str, Any]:
     data = dataclasses.asdict(dataclasses.replace(result, cached=False))
-    del data["probe"]
+    del data["probe"], data["raised"]
     if data["fault"] is not None:
         data["fault"]["needs"] = sorted(data["fault"]["needs"])
     return data
@@ -88,12 +91,11 @@ def _plain(result: ProbeResult) -> dict[str, Any]:
 
 def _result(data: dict[str, Any], probe: Probe) -> ProbeResult:
     """Rebuild a result from what `_plain` made of it."""
-    fault, raised = data.pop("fault"), data.pop("raised")
+    fault = data.pop("fault")
     return ProbeResult(
         probe=probe,
         outcome=Outcome(data.pop("outcome")),
         fault=None if fault is None else _fault(fault),
-        raised=None if raised is None else _raised(raised),
         overrides=tuple((str(name), str(value)) for name, value in data.pop("overrides")),
         held=tuple(map(str, data.pop("held"))),
         **{**data, "cached": True},
@@ -107,10 +109,6 @@ def _fault(data: dict[str, Any]) -> Fault:
         frames=_frames(data.pop("frames")),
         **data,
     )
-
-
-def _raised(data: dict[str, Any]) -> Raised:
-    return Raised(frames=_frames(data.pop("frames")), **data)
 
 
 def _frames(data: list[list[Any]]) -> tuple[Frame, ...]:
