@@ -14,7 +14,7 @@ import pytest
 from legacy_doctor.cli import profiling
 from legacy_doctor.knowledge import profiles
 from tests import conftest
-from tests.cli.wards import Ward
+from tests.cli.wards import Ward, copied
 from tests.conftest import Answer, Doctor, Site
 
 F5 = profiles.find("f5-tts")
@@ -298,6 +298,32 @@ def test_the_command_to_apply_it_names_the_project(inside: Doctor, ward: Ward) -
     words = ("--probe", "none", *OLD, "--python", str(ward.folder))
 
     assert "--profile f5-tts" in inside("fix", "--profile", "f5-tts", *words).out
+
+
+def _proof(doctor: Doctor, name: str, ward: Ward) -> str:
+    """How the probe of a project ends on the emulated Phenom."""
+    words = ("check", "--profile", name, *OLD, "--python", str(ward.folder), "--probe", "risky")
+    results = json.loads(doctor(*words, "--format", "json").out)["probes"]["results"]
+    (mine,) = [item for item in results if item["id"].endswith("/profile")]
+    return str(mine["outcome"])
+
+
+@pytest.mark.qemu
+@pytest.mark.wheels
+def test_a_project_that_dies_lives_once_it_is_treated(
+    doctor: Doctor, qemu: Path, tmp_path: Path
+) -> None:
+    """Piper, for it needs no torch; what the others do is in pinsets/profiles/runs.toml."""
+    installed = conftest.real_environment("piper-tts==1.8.0", "numpy==2.4.6")
+    ward = copied(installed, tmp_path / "venv")
+
+    died = _proof(doctor, "piper", ward)
+    words = ("fix", "--apply", "--profile", "piper", *OLD, "--python", str(ward.folder))
+    treated = doctor(*words)
+
+    assert died == "illegal-instruction"
+    assert treated.code == 0, treated.out + treated.err
+    assert _proof(doctor, "piper", ward) == "ok"
 
 
 # --- binary
