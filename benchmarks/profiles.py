@@ -204,7 +204,7 @@ def _probed(bench: Bench, name: str, what: Iterable[str], told: str) -> Ended:
     answer = bench.doctor("probe", *what, "--cpu", name)
     ended = {item["outcome"]: item for item in reversed(answer["probes"])}
     worst = next((word for word in _WORST if word in ended), Outcome.OK.value)
-    if worst not in ended:
+    if worst == Outcome.OK.value:
         return Ended(worst, told, answer["how"])
     found = Ended.of(ended[worst], answer["how"])
     return found._replace(detail=f"{told}: {found.detail}")

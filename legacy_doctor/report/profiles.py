@@ -32,10 +32,8 @@ _NOT_RUN: Final = "no run of its probe is recorded: the grades below say how els
 
 def overview(profiles: Iterable[Profile], page: Page) -> list[Line]:
     """Return the list: a line a profile, and how it stands in each tier."""
-    rows = [("profile", *(tier.value for tier in Tier), "what it is")]
-    rows += [
-        (item.id, *(_mark(_worst(item, tier)) for tier in Tier), item.title) for item in profiles
-    ]
+    rows = [("profile", *(tier.value for tier in Tier))]
+    rows += [(item.id, *(_mark(_worst(item, tier)) for tier in Tier)) for item in profiles]
     return [*chart.table(rows, page), line(), *paragraph(page, "* ", _SEEN, style="dim")]
 
 
@@ -87,17 +85,6 @@ def _statuses(value: Outlook, runs: tuple[ProfileRun, ...], page: Page) -> Itera
         yield from paragraph(page, "  ", head, style="bold" if here else "")
         yield from paragraph(page, "    ", status.text)
         yield from _grounds(shown.evidence, page)
-    if runs:
-        yield from (line(), line("Runs of its probe", "bold"))
-    for run in runs:
-        yield from paragraph(page, "  ", _ran(run), indent=4)
-
-
-def _ran(run: ProfileRun) -> str:
-    state = "treated" if run.treated else "as installed"
-    how = run.emulator or "on that CPU"
-    detail = f" ({run.detail})" if run.detail else ""
-    return f"{run.day} {run.cpu}, {state}: {run.outcome}{detail}; {how}, Python {run.python}"
 
 
 def _grounds(evidence: Iterable[Evidence], page: Page) -> Iterator[Line]:

@@ -77,7 +77,7 @@ def test_it_says_where_nothing_was_run_and_what_was(inside: Doctor) -> None:
     assert ("no run of its probe is recorded" in told) is not any(
         run.profile == "coqui-tts" for run in profiles.runs()
     )
-    assert "phenom, treated: ok" in ran
+    assert "[emulated] phenom, 2026-11-26, CPython 3.11.7: with its treatment: ok" in ran
     assert "below-v2: runs once treated <- this CPU" in ran
 
 
@@ -266,7 +266,7 @@ def test_fix_plans_what_the_project_needs_before_it_is_installed(
 def test_fix_builds_what_the_project_needs_here(inside: Doctor, ward: Ward) -> None:
     words = ("--probe", "none", *OLD, "--python", str(ward.folder))
 
-    planned = inside("fix", *words, "--profile", "styletts2").out
+    planned = _flat(inside("fix", *words, "--profile", "styletts2"))
 
     assert "Build monotonic_align with the numpy and the Cython of the environment" in planned
 

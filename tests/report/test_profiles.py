@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +95,7 @@ def test_the_list_marks_what_was_run() -> None:
 
     shown = _shown(report.overview([piper, ran], PAGE))
 
-    assert "piper runs-treated runs runs runs Piper" in shown
-    assert "piper runs-treated * runs runs runs Piper" in shown
+    assert "piper runs-treated runs runs runs piper runs-treated * runs runs runs" in shown
     assert "* its probe was run on such a CPU" in shown
 
 
@@ -108,14 +108,16 @@ def test_a_profile_without_runs_says_that_nothing_was_run() -> None:
     assert "bitsandbytes by f5_tts/model/trainer.py (when it is asked for)" in shown
 
 
-def test_a_profile_with_runs_lists_them() -> None:
-    runs = (run(PHENOM, "fails"), run(PHENOM, "runs-treated", emulator=""))
+def test_a_profile_with_runs_tells_them_in_the_row_of_their_cpu() -> None:
+    runs = (run(PHENOM, "fails"), run(PHENOM, "runs-treated", emulator=""), run(NEHALEM, "runs"))
+    value = made()
+    seen = replace(value, profile=projects.recorded(value.profile, runs))
 
-    shown = _shown(report.lines(made(), runs, (), PAGE))
+    shown = _shown(report.lines(seen, runs, (), PAGE))
 
     assert "no run of its probe" not in shown
-    assert "phenom, as installed: illegal-instruction (pinsrq); qemu-x86_64" in shown
-    assert "phenom, treated: ok; on that CPU, Python 3.11.7" in shown
+    nehalem = shown.partition("v2-no-avx: ")[2]
+    assert nehalem.startswith("runs runs as it is installed; bitsandbytes does not [emulated]")
 
 
 def test_where_nothing_is_needed_it_says_so() -> None:
