@@ -9,7 +9,10 @@ import sys
 
 import pytest
 
+from benchmarks.profiles import CPUS
 from legacy_doctor.cli.main import _COMMANDS, EXIT_CODES
+from legacy_doctor.knowledge import profiles
+from legacy_doctor.report import profiles as report
 from tests.conftest import ROOT, Doctor, clean
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -72,3 +75,12 @@ def test_the_completion_of_the_readme_works(shell: str) -> None:
     if shell == "fish":
         words["COMP_CWORD"] = "nehal"
     assert "nehalem" in complete(**words, **{variable: f"{shell}_complete"})
+
+
+def test_the_table_of_projects_is_what_was_run() -> None:
+    """Made by `python -m benchmarks.profiles --table`; every profile was run on every CPU."""
+    runs = profiles.runs()
+
+    assert report.table(profiles.every(), runs, CPUS) in README
+    ran = {(run.profile, run.cpu) for run in runs}
+    assert ran == {(name, cpu) for name in profiles.names() for cpu in CPUS}

@@ -33,10 +33,11 @@ _OPTION: Final = re.compile(r"(?:^|\s)-")
 _INCLUDE: Final = re.compile(r"(?:-r|--requirement|-c|--constraint)(?:[ \t]*=?[ \t]*)")
 _EDITABLE: Final = re.compile(r"(?:-e|--editable)(?:[ \t]+|=|(?=\S))")
 _COMPILED: Final = re.compile(
-    rf"^(?P<name>{NAME})[^\n#]*\n(?P<notes>(?:    [^\n]*\n)+)", re.MULTILINE
+    r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,99})[^\n#]*\n(?P<notes>(?:    [^\n]*\n)+)",
+    re.MULTILINE,
 )
 """A locked line of pip-compile or uv, with what it wrote below: hashes, and who asks for it."""
-_VIA: Final = re.compile(rf"#(?: via|  )\s+(?P<who>{NAME})\s*$", re.MULTILINE)
+_VIA: Final = re.compile(rf"#(?: via|  )[ \t]+(?P<who>{NAME})[ \t]*$", re.MULTILINE)
 _DEEPEST: Final = 50
 """Files that include one another; pip's own limit is Python's recursion limit."""
 
