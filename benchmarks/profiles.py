@@ -248,8 +248,8 @@ def why(result: dict[str, Any]) -> str:
     """Return in a few words why a probe did not end well."""
     fault, raised = result["fault"], result["raised"]
     if fault:
-        words = (fault["instruction"] or fault["kind"], "in", fault["path"] or fault["library"])
-        return " ".join(word for word in words if word)
+        place = fault["path"] or fault["library"] or "generated code"
+        return f"{fault['instruction'] or fault['kind']} in {place}"
     if raised:
         return f"{raised['type']}: {raised['message']}"[:160]
     return str(result["reason"])
