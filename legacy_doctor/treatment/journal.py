@@ -101,11 +101,15 @@ class Journal:
             raise RuntimeError("begin needs the lock")
         if self._shelf.unwritten() or self._shelf.unfinished():
             raise DoctorError(f"{self._shelf.folder}: an interrupted run must be recovered first")
-        steps = [replace(step, path=self._shelf.place(step.path)) for step in plan.steps]
+        places = [self._shelf.place(step.path) for step in plan.steps]
         since = "the plan was made" if undoes is None else f"run {undoes}"
-        found = undrifted([step.change for step in Plan(tuple(steps)).steps], since)
-        steps = [replace(step, before=state) for step, state in zip(steps, found, strict=True)]
-        steps = [step for step in steps if step.after != step.before]
+        expected = [step.before for step in plan.steps]
+        found = undrifted(zip(places, expected, strict=True), since)
+        steps = [
+            replace(step, path=place, before=state)
+            for step, place, state in zip(plan.steps, places, found, strict=True)
+        ]
+        steps = [step for step in Plan(tuple(steps)).steps if step.after != step.before]
         if not steps and extra is None:
             raise NothingToDoError(f"{self.prefix}: every file is already as planned")
         record = Record(

@@ -16,7 +16,7 @@ file) or taken back (from the originals).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -104,7 +104,8 @@ class Run:
         if self.state != "planned":
             raise DoctorError(f"{self.title} is {self.state} and cannot be applied again")
         with disk.all_or_nothing(self.give_up):
-            undrifted(self.changes, f"{self.title} was planned")
+            expected = [(change.path, change.before) for change in self.changes]
+            undrifted(expected, f"{self.title} was planned")
             self._prepare()
             self._turn("prepared")
         with disk.all_or_nothing(self.take_back):
@@ -240,14 +241,17 @@ def state_of(folder: Path) -> str:
     return states[0]
 
 
-def undrifted(changes: Sequence[Change], since: str) -> list[FileState]:
-    """Return what lies there; raise `DriftedError`, with all names, where that is not `before`."""
-    found = [(change, _observed(change.path)) for change in changes]
-    drifted = [change.path for change, state in found if state != change.before]
+def undrifted(expected: Iterable[tuple[Path, FileState]], since: str) -> list[FileState]:
+    """Return what lies at the paths now.
+
+    Raises `DriftedError`, with all their names, where that is not what is expected.
+    """
+    found = [(path, before, _observed(path)) for path, before in expected]
+    drifted = [path for path, before, state in found if state != before]
     if drifted:
         names = ", ".join(map(str, drifted))
         raise DriftedError(f"changed since {since}, so nothing was done: {names}", drifted)
-    return [state for _, state in found if state is not None]
+    return [state for _, _, state in found if state is not None]
 
 
 def _observed(path: Path) -> FileState | None:

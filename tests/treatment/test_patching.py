@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from legacy_doctor.errors import DoctorError
@@ -573,8 +573,10 @@ def test_any_bytes_are_judged_and_never_raise(content: bytes) -> None:
         check(patch(place), source(content))
 
 
+@example(at=0, new="# >>> legacy-doctor: q\n# <<< legacy-doctor: q\n")
 @given(at=st.integers(0, 400), new=_TEXTS)
 def test_an_edit_after_the_patch_is_never_lost(at: int, new: str) -> None:
+    """What may stand there is the block of another patch, which stays."""
     patched = patching.apply(patch(), source(MODULE))
     edited = patched[:at] + new.encode() + patched[at:]
 
@@ -582,7 +584,7 @@ def test_an_edit_after_the_patch_is_never_lost(at: int, new: str) -> None:
         reverted = patching.revert(patch(), source(edited, MODULE))
     except PatchError:
         return
-    assert reverted == MODULE.encode()
+    assert MODULE.encode() in {reverted, reverted.replace(new.encode(), b"", 1)}
 
 
 # --- a distribution of our own
