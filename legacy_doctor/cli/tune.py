@@ -35,7 +35,7 @@ from legacy_doctor.treatment.steps import FileStep
 from legacy_doctor.tune import advice, envfile, settings, trial
 
 _ROUNDS: Final = 5
-_FORMATS: Final = ("text", "json", "env", "shell")
+_FORMATS: Final = ("text", "json", "env", "shell", "html")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class Wish:
     type=click.Choice(_FORMATS),
     default="text",
     show_default=True,
-    help="How to write the report; env and shell hold the variables alone.",
+    help="How to write the report; env and shell hold the variables alone, html is one page.",
 )
 @click.option(
     "-o",
@@ -283,10 +283,17 @@ def _show(value: Tuning, form: str, destination: Path | None, *, color: bool | N
         "json": lambda: json.dump("tune", __version__, json.tuning(value)),
         "env": lambda: told.env(value),
         "shell": lambda: told.shell(value),
+        "html": lambda: _page(value),
     }
     output.write(writers[form](), destination)
-    if form != "json":
+    if form not in {"json", "html"}:
         _aside(value)
+
+
+def _page(value: Tuning) -> str:
+    from legacy_doctor.report import advised  # no screen needs what pages are made of
+
+    return advised.page(value, __version__)
 
 
 def _aside(value: Tuning) -> None:

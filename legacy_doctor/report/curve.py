@@ -16,7 +16,7 @@ _BESIDE: Final = 29
 """Characters beside label and bar: the margins, the number, what marks a row."""
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _FOOT = 640, 300, 56, 24, 44
-_COLOURS: Final = ("#1b6ca8", "#b5651d", "#4a7c59", "#7d3c98")
+_COLOURS: Final = ("#1b6ca8", "#a3541a", "#4a7c59", "#7d3c98")
 """The whole, then its parts."""
 
 
@@ -85,7 +85,7 @@ def svg(measurement: Measurement) -> str:
     title = f"Speed by threads: {measurement.library}, {measurement.rounds} rounds"
     head = f'xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img"'
     parts = [
-        f'<svg {head} font-family="sans-serif" font-size="12">',
+        f'<svg {head} font-family="sans-serif" font-size="12" fill="currentColor">',
         f"<title>{escape(title)}</title>",
         *_axes(drawn, most),
         *_curves(drawn, lines, most),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 from legacy_doctor.cpu import features
@@ -25,11 +24,9 @@ from legacy_doctor.model import (
 from legacy_doctor.report import cards, matrix, wording
 from legacy_doctor.report.cards import command, sentence
 from legacy_doctor.report.markup import Markup, join, prose, tag
-from legacy_doctor.report.text import counted, cpu_name, proof, target_options
+from legacy_doctor.report.sheet import section, whole
+from legacy_doctor.report.text import counted, cpu_name, proof, treatment_options
 
-STYLE: Final = Path(__file__).with_name("page.css")
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
-"""A browser that is given this page loads nothing and runs nothing, whatever got into it."""
 _NAMED: Final = 3
 """So many subjects are named in the headline; of more it is said how many they are."""
 _GRADES: Final = {
@@ -61,16 +58,6 @@ def page(report: Report, chart: Chart = _NOTHING) -> str:
     The same values give the same bytes: no time and no place of its making is in it.
     """
     title = headline(report)
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="generator", content=f"legacy-doctor {report.version}"),
-        tag("title", f"{title} · legacy-doctor"),
-        tag("style", Markup(STYLE.read_text(encoding="utf-8"))),
-    )
     body = tag(
         "body",
         _top(report, title),
@@ -85,12 +72,7 @@ def page(report: Report, chart: Chart = _NOTHING) -> str:
         ),
         _foot(report, told=bool(chart.prognosis)),
     )
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
-
-
-def _section(name: str, title: str, *children: Markup | None) -> Markup:
-    head = tag("h2", title, id=name)
-    return tag("section", head, *children, aria_labelledby=name)
+    return whole(title, report.version, body)
 
 
 def _errors(report: Report) -> list[Finding]:
@@ -223,7 +205,7 @@ def _plan(report: Report, steps: Sequence[Step]) -> Markup | None:
     """Return what to do: one command that does all, and the commands by hand."""
     if not report.prescription and not steps:
         return None
-    options = target_options(report)
+    options = treatment_options(report)
     whole = (
         tag("p", "This shows the whole plan first; with ", tag("code", "--apply"), " it is done."),
         command(f"legacy-doctor fix{options}"),
@@ -234,7 +216,7 @@ def _plan(report: Report, steps: Sequence[Step]) -> Markup | None:
     if report.prescription:
         text = "Or by hand, in this order:" if steps else "Do this, in this order:"
         hand = (tag("p", text), *map(command, report.prescription))
-    return _section(
+    return section(
         "plan",
         "What to do",
         *(whole if steps else ()),
@@ -280,7 +262,7 @@ def _findings(report: Report) -> Markup | None:
             *(cards.card(item, number, report) for number, item in notes),
         )
     found = (cards.card(item, number, report) for number, item in told)
-    return _section("findings", "What was found", *found, more)
+    return section("findings", "What was found", *found, more)
 
 
 def _matrix(report: Report, chart: Chart) -> Markup | None:
@@ -294,7 +276,7 @@ def _matrix(report: Report, chart: Chart) -> Markup | None:
         them = f"{counted(len(unknown), 'distribution')} nothing is known: {', '.join(unknown)}."
         silent = tag("p", f"Of {them}", class_="quiet")
     if not rows:
-        return _section("matrix", "Where it runs", silent)
+        return section("matrix", "Where it runs", silent)
     box = tag(
         "div", matrix.picture(rows, here), class_="scroll", tabindex=0, role="region",
         aria_label="Picture: distributions and x86-64 levels",
@@ -307,7 +289,7 @@ def _matrix(report: Report, chart: Chart) -> Markup | None:
         "What is installed and has machine code, on this CPU and on CPUs that have exactly the "
         "features of a level. What depends on the maker of a CPU as well shows for this CPU only."
     )
-    return _section(
+    return section(
         "matrix",
         "Where it runs",
         tag("p", said),
@@ -324,7 +306,7 @@ def _cpu(cpu: Cpu, chart: Chart) -> Markup:
     facts += [("Identity", who)] if cpu.family else []
     facts += [("archspec", cpu.microarchitecture)] if cpu.microarchitecture else []
     facts += [("Hypervisor", cpu.hypervisor)] if cpu.hypervisor else []
-    return _section(
+    return section(
         "cpu",
         "What this CPU has, and what it lacks",
         tag("dl", *(_fact(name, value) for name, value in facts), class_="facts"),
@@ -389,7 +371,7 @@ def _overrides(overrides: Sequence[Override], cpu: Cpu) -> Markup | None:
         )
         for item in overrides
     )
-    return _section(
+    return section(
         "overrides", "Variables that choose instructions", tag("ul", *items, class_="ruled")
     )
 
@@ -422,7 +404,7 @@ def _probes(report: Report) -> Markup | None:
         "div", table, class_="scroll", tabindex=0, role="region", aria_label="Table: probes"
     )  # fmt: skip
     summary = tag("summary", f"{counted(len(results), 'probe')}, one line each")
-    return _section(
+    return section(
         "probes",
         "What was run",
         tag("details", summary, box),

@@ -216,10 +216,15 @@ def _steps(report: Report) -> Iterator[Line]:
     subject = next((item for item in report.findings if item.cause), None)
     if subject is None:
         return
-    options = target_options(report)
+    yield from commands("Plan:", [f"legacy-doctor fix{treatment_options(report)}"])
+    words = f"legacy-doctor explain {subject.subject}{target_options(report)}"
+    yield from commands("Next:", [words])
+
+
+def treatment_options(report: Report) -> str:
+    """Return the options by which `fix` is about the same target and project."""
     profile = f" --profile {report.outlook.profile.id}" if report.outlook else ""
-    yield from commands("Plan:", [f"legacy-doctor fix{options}{profile}"])
-    yield from commands("Next:", [f"legacy-doctor explain {subject.subject}{options}"])
+    return f"{target_options(report)}{profile}"
 
 
 def target_options(report: Report) -> str:

@@ -15,7 +15,7 @@ def lines(value: Tuning, page: Page) -> list[Line]:
     result: list[Line] = [line(value.title, "bold")]
     result += field(page, "cpu", cpu_name(value.cpu) + (" (named)" if value.what_if else ""))
     result += field(page, "cores", cores(value.topology))
-    for name, text in _limits(value.topology):
+    for name, text in limits(value.topology):
         result += field(page, name, text)
     result += _choices(value, page)
     if value.measurement is not None:
@@ -41,7 +41,8 @@ def cores(topology: Topology) -> str:
     return text
 
 
-def _limits(topology: Topology) -> Iterator[tuple[str, str]]:
+def limits(topology: Topology) -> Iterator[tuple[str, str]]:
+    """Yield what bounds the work, each with its name."""
     if topology.quota is not None:
         yield "quota", f"{topology.quota:g} CPUs ({topology.quota_from})"
     if topology.available is not None:

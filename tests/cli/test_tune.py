@@ -389,3 +389,10 @@ def test_a_recorded_tree_is_read_without_asking_this_cpu(doctor: Doctor, tmp_pat
     assert notes == [
         "sysfs does not tell which core 2 of 2 CPUs belong to; each was taken for a core of its own"
     ]
+
+
+def test_the_settings_are_had_as_a_page(doctor: Doctor, tmp_path: Path) -> None:
+    answer = doctor("tune", "--format", "html", "-o", str(tmp_path / "tune.html"))
+
+    assert (answer.code, answer.out) == (0, ""), answer.err
+    assert "OMP_NUM_THREADS=" in (tmp_path / "tune.html").read_text("utf-8")

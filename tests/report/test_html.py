@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from legacy_doctor.model import Chart, Hidden, HiddenBy, Report, Severity, Standing
-from legacy_doctor.report import html
+from legacy_doctor.report import html, sheet
 from tests.diagnosis.patients import NEW, PHENOM, words
 from tests.report.charts import CHART, CORETYPE, DEATH, EVIL, PROVEN, ROWS, healthy, hostile, sick
 from tests.report.test_text import NUMPY, VARIABLE, finding, report
 from tests.report.wellformed import Document
 
-STYLE = html.STYLE.read_text(encoding="utf-8")
+STYLE = sheet.STYLE.read_text(encoding="utf-8")
 
 
 def read(value: Report, chart: Chart = CHART) -> Document:
