@@ -133,7 +133,7 @@ S1-record-both | H | write down both | counsel:listening-loop
 S1-render-cost | H | what a comparison costs | counsel:listening-passage
 S1-knobs | H | the knobs | counsel:listening-loop
 S1-asr-whispercpp | A | transcripts by whisper.cpp | counsel:transcripts-by-whisper-cpp
-S1-gist-links | A | link the example scripts | counsel:patches-hold-their-text
+S1-gist-links | A | link the example scripts | counsel:patches-are-here
 S2-trainer-when | A | when the small trainer is the way | counsel:minimal-trainer
 S2-trainer-stub-first | X | the stub before any import of f5_tts | counsel:minimal-trainer + patch:datasets-stub
 S2-trainer-ema-detect | C | EMA-only, from the header | command:checkpoint
