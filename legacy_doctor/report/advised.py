@@ -8,7 +8,7 @@ from legacy_doctor.model import Advice, Measurement, Severity, Timing, Tuning
 from legacy_doctor.report import cards, curve, tuning
 from legacy_doctor.report.cards import command, sentence
 from legacy_doctor.report.markup import Markup, join, prose, tag
-from legacy_doctor.report.sheet import section, whole
+from legacy_doctor.report.sheet import fact, section, whole
 from legacy_doctor.report.text import counted, cpu_name
 
 
@@ -43,7 +43,7 @@ def _top(value: Tuning, title: str, version: str) -> Markup:
         tag("p", sentence(value.choices[0].reason), class_="lead"),
         tag(
             "dl",
-            *(join(tag("dt", name), tag("dd", text)) for name, text in facts),
+            *(fact(name, text) for name, text in facts),
             class_="facts given",
         ),
         class_=f"top {look}",
@@ -100,7 +100,7 @@ def _listed(items: list[Advice]) -> Markup:
 
 
 def _remarks(value: Tuning) -> Markup | None:
-    ranked = sorted(value.remarks, key=lambda item: item.severity.rank)
+    ranked = tuning.ranked(value)
     if not ranked:
         return None
     rows = (

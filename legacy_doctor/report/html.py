@@ -24,7 +24,7 @@ from legacy_doctor.model import (
 from legacy_doctor.report import cards, matrix, wording
 from legacy_doctor.report.cards import command, sentence
 from legacy_doctor.report.markup import Markup, join, prose, tag
-from legacy_doctor.report.sheet import section, whole
+from legacy_doctor.report.sheet import fact, section, whole
 from legacy_doctor.report.text import counted, cpu_name, proof, treatment_options
 
 _NAMED: Final = 3
@@ -184,21 +184,17 @@ def _given(report: Report) -> Iterator[Markup]:
     name = cpu_name(cpu)
     why = f"named {report.target_name}" if report.what_if else f"read by {cpu.source}"
     level = "" if cpu.level == name else f"{cpu.level}, "
-    yield _fact("CPU", f"{name} ({level}{why})")
-    yield _fact("Python", f"{interpreter.dotted} in {interpreter.prefix}")
+    yield fact("CPU", f"{name} ({level}{why})")
+    yield fact("Python", f"{interpreter.dotted} in {interpreter.prefix}")
     counts = [counted(report.count(item), cards.NAMES[item]) for item in Severity]
     ignored = f", {report.ignored} ignored" if report.ignored else ""
-    yield _fact(
+    yield fact(
         "Found", f"{', '.join(counts)}{ignored} in {counted(report.distributions, 'distribution')}"
     )
     project = wording.project(report)
     if project:
-        yield _fact("Project", sentence(project))
-    yield _fact("Proof", sentence(proof(report.probing, report.findings)))
-
-
-def _fact(name: str, value: str | Markup) -> Markup:
-    return join(tag("dt", name), tag("dd", value))
+        yield fact("Project", sentence(project))
+    yield fact("Proof", sentence(proof(report.probing, report.findings)))
 
 
 def _plan(report: Report, steps: Sequence[Step]) -> Markup | None:
@@ -309,7 +305,7 @@ def _cpu(cpu: Cpu, chart: Chart) -> Markup:
     return section(
         "cpu",
         "What this CPU has, and what it lacks",
-        tag("dl", *(_fact(name, value) for name, value in facts), class_="facts"),
+        tag("dl", *(fact(name, value) for name, value in facts), class_="facts"),
         tag("ol", *(_level(level, cpu) for level in features.LEVELS), class_="ruled"),
         *_hidden(cpu, chart.remedies),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from legacy_doctor.report.markup import Markup, tag
+from legacy_doctor.report.markup import Markup, join, tag
 
 STYLE: Final = Path(__file__).with_name("page.css")
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
@@ -31,3 +31,8 @@ def section(name: str, title: str, *children: Markup | None) -> Markup:
     """Return a part of a page under a heading of its own."""
     head = tag("h2", title, id=name)
     return tag("section", head, *children, aria_labelledby=name)
+
+
+def fact(name: str, value: str | Markup) -> Markup:
+    """Return a name with its value, for a `dl`."""
+    return join(tag("dt", name), tag("dd", value))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from legacy_doctor.model import Advice, Choice, Severity, Topology, Tuning
+from legacy_doctor.model import Advice, Choice, Remark, Severity, Topology, Tuning
 from legacy_doctor.report import curve
 from legacy_doctor.report.layout import Line, Page, field, line, paragraph
 from legacy_doctor.report.text import cpu_name
@@ -88,12 +88,17 @@ def shown(item: Advice) -> str:
     return f"{item.name} left unset" if item.value is None else f"{item.name}={item.value}"
 
 
+def ranked(value: Tuning) -> list[Remark]:
+    """Return the remarks, the worst first."""
+    return sorted(value.remarks, key=lambda item: item.severity.rank)
+
+
 def _remarks(value: Tuning, page: Page) -> Iterator[Line]:
-    ranked = sorted(value.remarks, key=lambda item: item.severity.rank)
-    if ranked:
+    found = ranked(value)
+    if found:
         yield line()
         yield line("To know", "bold")
-    for item in ranked:
+    for item in found:
         style = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow"}.get(item.severity, "")
         mark = page.mark(item.severity.value)
         yield from paragraph(
