@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import compileall
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.timing import Ratio, command, compare
-from tests.conftest import real_environment
+from tests.conftest import ROOT, real_environment
 
 # Real wheels, pure and native, small and large, as an environment collects them.
 DISTRIBUTIONS = """
@@ -61,7 +62,11 @@ def run() -> Iterator[Ratio]:
 
 
 def doctor() -> tuple[str, ...]:
-    """Return the installed command, or the module where it is run from a checkout."""
+    """Return the installed command, or the module where it is run from a checkout.
+
+    With its bytecode, as an installation leaves it.
+    """
+    compileall.compile_dir(ROOT / "legacy_doctor", quiet=2)
     script = Path(sys.executable).with_name("legacy-doctor")
     return (str(script),) if script.is_file() else (sys.executable, "-m", "legacy_doctor")
 

@@ -17,26 +17,25 @@ _PYTHONS = ("cp310", "cp311", "cp312", "cp313", "cp314")
 
 
 def run() -> Iterator[Ratio]:
-    """Yield the ratios of the README. Both sides run with their bytecode at hand, as installed."""
+    """Yield the ratios of the README."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         requirements = folder / "requirements.txt"
         requirements.write_text("".join(f"{item}\n" for item in (*DISTRIBUTIONS[:40], "numpy>=1")))
         lock = folder / "uv.lock"
         lock.write_text(_lock())
-        kept = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
-        click = command(sys.executable, "-c", "import click", env=kept)
+        click = command(sys.executable, "-c", "import click")
         hook = (*doctor(), "requirements", "--quiet", "--cpu", "x86-64-v1")
         yield compare(
             f"hook on a requirements.txt of {len(DISTRIBUTIONS[:40]) + 1} lines : import click",
-            command(*hook, str(requirements), codes=(1,), env=kept),
+            command(*hook, str(requirements), codes=(1,)),
             click,
             bound=3,
             rounds=20,
         )
         yield compare(
             f"hook on a uv.lock of {LOCKED:,} packages : import click",
-            command(*hook, str(lock), codes=(1,), env=kept),
+            command(*hook, str(lock), codes=(1,)),
             click,
             bound=5,
             rounds=20,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 
@@ -48,15 +48,12 @@ def compare(
     return Ratio(name, best[0], best[1], bound)
 
 
-def command(
-    *words: str, codes: Sequence[int] = (0,), env: Mapping[str, str] | None = None
-) -> Callable[[], None]:
-    """Return a function that runs a command and insists on its exit code; `env` is added."""
+def command(*words: str, codes: Sequence[int] = (0,)) -> Callable[[], None]:
+    """Return a function that runs a command and insists on its exit code."""
 
     def run() -> None:
         clean = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
-        environ = {**clean, **(env or {})}
-        done = subprocess.run(words, capture_output=True, text=True, check=False, env=environ)
+        done = subprocess.run(words, capture_output=True, text=True, check=False, env=clean)
         if done.returncode not in codes:
             raise SystemExit(f"{' '.join(words)} exited with {done.returncode}: {done.stderr}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import compileall
 import fcntl
 import hashlib
 import os
@@ -24,6 +25,17 @@ REQUIRED = frozenset(os.environ.get("LEGACY_DOCTOR_REQUIRE", "").split())
 
 OVERRIDES = ("OPENBLAS_", "MKL_", "NPY_", "ATEN_", "ONEDNN_", "DNNL_", "NUMBA_", "FAISS_")
 TORCH = "torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the doctor as it is installed, with its bytecode.
+
+    Where PYTHONDONTWRITEBYTECODE is set, each of the thousands that are started here would compile
+    all of it anew, the emulated ones at a tenth of the speed.
+    """
+    if not hasattr(config, "workerinput"):  # once, not in each worker of xdist
+        for folder in ("legacy_doctor", "tests"):
+            compileall.compile_dir(ROOT / folder, quiet=2)
 
 
 def lacking(what: str, why: str) -> None:

@@ -38,13 +38,13 @@ class Fingerprints:
         self._soft = {name: tuple(imports) for name, imports in (soft or {}).items()}
         self._records: dict[str, str] = {}
 
-    def of(self, name: str) -> dict[str, object]:
-        """Return what decides the import of `name`, ready for JSON.
+    def of(self, *names: str) -> dict[str, object]:
+        """Return what decides the import of these distributions, ready for JSON.
 
-        The RECORD hashes of it and of all that it may import, files that differ from RECORD,
+        The RECORD hashes of them and of all that they may import, files that differ from RECORD,
         and what runs at every start of the interpreter.
         """
-        closure = sorted(self._closure(name))
+        closure = sorted(self._closure(names))
         return {
             "records": {item: self._record(item) for item in closure},
             "altered": sorted(
@@ -53,14 +53,14 @@ class Fingerprints:
             "startup": self._startup,
         }
 
-    def weight(self, name: str) -> int:
-        """Return how many files `name` and all that it may import have: more take longer."""
-        return sum(len(self._installed[item].files) for item in self._closure(name))
+    def weight(self, *names: str) -> int:
+        """Return how many files these and all that they may import have: more take longer."""
+        return sum(len(self._installed[item].files) for item in self._closure(names))
 
-    def _closure(self, name: str) -> set[str]:
-        """Return `name` and what it requires, extras and markers not weighed: too much is safe."""
+    def _closure(self, names: Iterable[str]) -> set[str]:
+        """Return these and what they require, extras and markers not weighed: too much is safe."""
         found: set[str] = set()
-        queue = [name]
+        queue = [*names]
         while queue:
             current = queue.pop()
             if current in self._installed and current not in found:

@@ -52,9 +52,10 @@ class Setting:
     seconds: float | None = None
     """A limit that replaces every probe's own."""
     store: cache.Cache = field(default_factory=lambda: cache.Cache(None))
-    fingerprint: Callable[[str], object] = str
-    weight: Callable[[str], int] = len
-    """How long the probes of a distribution may take, beside those of others."""
+    fingerprint: Callable[..., object] = lambda *names: names
+    """Called with the names of distributions: what decides a probe that imports them."""
+    weight: Callable[..., int] = lambda *_names: 0
+    """Called with the same names: how long the probe may take, beside others."""
 
     @property
     def how(self) -> str:
@@ -102,7 +103,7 @@ def run(
         finished(result)
     fresh = [index for index in range(len(tasks)) if index not in known]
     # The longest first: one that is left for the end would run alone while the other cores idle.
-    fresh.sort(key=lambda index: -setting.weight(tasks[index].probe.distribution))
+    fresh.sort(key=lambda index: -setting.weight(*_imported(tasks[index].probe)))
     threads = _threads(setting.slots, len(fresh))
     jobs = [_job(tasks[index], setting, threads) for index in fresh]
     runs = sandbox.run(jobs, setting.slots, lambda _index, _run: finished(None))
@@ -122,10 +123,15 @@ def _key(task: Task, setting: Setting) -> str:
     probe = task.probe
     return cache.key(
         [probe.id, probe.distribution, probe.imports, probe.use],
-        setting.fingerprint(probe.distribution),
+        setting.fingerprint(*_imported(probe)),
         setting.machine,
         task.overrides,
     )
+
+
+def _imported(probe: Probe) -> tuple[str, ...]:
+    """Return the distributions of which it imports modules."""
+    return (probe.distribution, *probe.requires)
 
 
 def _threads(slots: int, jobs: int) -> dict[str, str]:

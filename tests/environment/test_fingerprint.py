@@ -91,6 +91,19 @@ def test_what_imports_more_weighs_more(site: Site) -> None:
     assert weigh("rich") > weigh("pandas") > weigh("numpy") > weigh("ghost") == 0
 
 
+def test_what_is_imported_beside_it_counts_as_well(site: Site) -> None:
+    _installed(site)
+    fingerprints = Fingerprints(distributions.read([site.packages]).distributions)
+
+    both = fingerprints.of("numpy", "pytz")
+
+    assert set(both["records"]) == {  # type: ignore[call-overload]
+        *fingerprints.of("numpy")["records"],  # type: ignore[call-overload]
+        *fingerprints.of("pytz")["records"],  # type: ignore[call-overload]
+    }
+    assert fingerprints.weight("numpy", "pytz") > fingerprints.weight("numpy")
+
+
 def test_without_record_the_version_stands_for_it(site: Site) -> None:
     info = site.install("egg", "3.1")
     (info / "RECORD").unlink()
