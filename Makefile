@@ -22,7 +22,7 @@ format: $(BIN)/pytest
 	$(BIN)/ruff check --fix .
 
 test: $(BIN)/pytest
-	$(BIN)/python -m pytest -n auto --cov
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov
 
 bench: $(BIN)/pytest
 	$(BIN)/python -m benchmarks check

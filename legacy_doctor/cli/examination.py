@@ -10,7 +10,16 @@ from pathlib import Path
 from legacy_doctor.binary import elf
 from legacy_doctor.cpu import detect, models
 from legacy_doctor.environment import distributions, interpreter, overrides
-from legacy_doctor.model import Cpu, DeclaredIsa, Distribution, Patient, is_native
+from legacy_doctor.errors import DoctorError
+from legacy_doctor.hook import boot
+from legacy_doctor.model import (
+    Cpu,
+    DeclaredIsa,
+    Distribution,
+    Interpreter,
+    Patient,
+    is_native,
+)
 
 HERE = ("host", "native")
 """Names that `--cpu` takes for the CPU this runs on."""
@@ -43,8 +52,24 @@ def examine(python: str | None, cpu_name: str | None, *, thorough: bool = False)
         ),
         declared=tuple(declared(installed.distributions)),
         overrides=overrides.found(os.environ),
+        armed=armed(target),
         what_if=cpu_name is not None and cpu_name.lower() not in HERE,
     )
+
+
+def armed(target: Interpreter) -> dict[str, str]:
+    """Return the shims that the start-up hook of an environment arms, with their versions."""
+    if not boot.lies_in(target.site_packages):
+        return {}
+    from legacy_doctor.cli.hooked import Socket
+
+    try:
+        hook = Socket(interpreter=target).read()
+    except DoctorError:  # a folder that is not its own, a file that cannot be read: see `hook`
+        return {}
+    if hook is None or hook.via is None or hook.armed is None:
+        return {}
+    return {shim.id: shim.versions for shim in hook.armed.shims}
 
 
 def declared(installed: Iterable[Distribution]) -> Iterator[DeclaredIsa]:

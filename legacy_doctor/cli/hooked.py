@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from legacy_doctor import process
 from legacy_doctor.errors import DoctorError, TargetError
 from legacy_doctor.hook import bytecode, check, generate, install, reading
+from legacy_doctor.hook.boot import BOOT
 from legacy_doctor.hook.check import Outcome
 from legacy_doctor.hook.generate import Via
 from legacy_doctor.hook.reading import Installed
@@ -89,7 +90,7 @@ class Socket:
         folder = self.folder
         existing = files.read(folder / "sitecustomize.py")[1]
         made = generate.files(armed, self.python, via, existing)
-        identity = generate.identity_of(made[f"{generate.BOOT}.py"]) or ""
+        identity = generate.identity_of(made[f"{BOOT}.py"]) or ""
         return Hooking(identity, install.steps(folder, made, self._compiled(made)))
 
     def _compiled(self, made: Mapping[str, bytes]) -> dict[str, bytes]:

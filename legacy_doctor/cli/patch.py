@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from legacy_doctor import __version__
-from legacy_doctor.cli import fix, options, output, treated
+from legacy_doctor.cli import examination, fix, options, output, treated
 from legacy_doctor.cli.ward import Ward
-from legacy_doctor.errors import DoctorError, TargetError
+from legacy_doctor.errors import DoctorError
 from legacy_doctor.knowledge import patches
 from legacy_doctor.knowledge.patches import Kind, Patch
 from legacy_doctor.report import chart, json, layout
@@ -64,7 +64,7 @@ def status_command(
 ) -> int:
     """Tell how an environment stands to every patch."""
     ward = treated.ward(python)
-    place, armed = ward.place(), _armed(ward)
+    place, armed = ward.place(), examination.armed(ward.interpreter)
     found = [
         (item, _BY_HOOK if _is_armed(item, armed) else place.standing(item))
         for item in patches.every()
@@ -78,20 +78,7 @@ def status_command(
     return 0
 
 
-def _armed(ward: Ward) -> frozenset[str]:
-    """Return the shims that the start-up hook of the environment arms."""
-    from legacy_doctor.cli.hooked import Socket
-
-    try:
-        hook = Socket(interpreter=ward.interpreter).read()
-    except TargetError:  # no site-packages of its own, so no hook
-        return frozenset()
-    if hook is None or hook.via is None or hook.armed is None:
-        return frozenset()
-    return frozenset(shim.id for shim in hook.armed.shims)
-
-
-def _is_armed(patch: Patch, armed: frozenset[str]) -> bool:
+def _is_armed(patch: Patch, armed: Container[str]) -> bool:
     return patch.kind is Kind.HOOK and patch.id.removesuffix("-hook") in armed
 
 

@@ -16,6 +16,7 @@ from legacy_doctor.diagnosis import confirmation, selection
 from legacy_doctor.environment.fingerprint import Fingerprints
 from legacy_doctor.environment.imports import import_names
 from legacy_doctor.environment.ownership import Owners
+from legacy_doctor.hook import boot
 from legacy_doctor.knowledge import probes as shipped
 from legacy_doctor.model import (
     Distribution,
@@ -194,11 +195,7 @@ def _unguarded(patient: Patient) -> dict[str, str]:
 
     Its shims stay: they are.
     """
-    from legacy_doctor.hook.generate import BOOT
-
-    guarded = any(
-        os.path.isfile(folder / f"{BOOT}.py") for folder in patient.interpreter.site_packages
-    )
+    guarded = boot.lies_in(patient.interpreter.site_packages)
     return {"LEGACY_DOCTOR_DISABLE": "guards"} if guarded else {}
 
 

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from legacy_doctor.cpu import features
+from legacy_doctor.diagnosis import treatments
 from legacy_doctor.diagnosis.specifiers import admits
+from legacy_doctor.diagnosis.treatments import Treatment
 from legacy_doctor.model import Cpu, Distribution, Knowledge, Patient, Pin
 
 
@@ -24,6 +26,8 @@ class Judgement(NamedTuple):
     """Pairs: a pin by which it would be broken, and the stronger one by which it runs."""
     pins: tuple[Pin, ...]
     """All pins about it that concern this CPU."""
+    treated: tuple[tuple[Pin, Treatment], ...] = ()
+    """Pins by which it would be broken, were it not for a patch in force."""
 
 
 def judge(patient: Patient, knowledge: Knowledge) -> Iterator[Judgement]:
@@ -32,7 +36,21 @@ def judge(patient: Patient, knowledge: Knowledge) -> Iterator[Judgement]:
     installed = {item.name for item in patient.distributions}
     for distribution in patient.distributions:
         if distribution.name in pins:
-            yield judged(distribution, pins[distribution.name], installed)
+            yield _treated(judged(distribution, pins[distribution.name], installed), patient)
+
+
+def _treated(judgement: Judgement, patient: Patient) -> Judgement:
+    """Return the judgement with the pins set apart that a patch in force answers."""
+    found = {
+        pin: treatment
+        for pin in judgement.standing
+        if pin.treated_by
+        and (treatment := treatments.against(pin, judgement.distribution, patient)) is not None
+    }
+    return judgement._replace(
+        standing=tuple(pin for pin in judgement.standing if pin not in found),
+        treated=tuple(found.items()),
+    )
 
 
 def by_name(cpu: Cpu, knowledge: Knowledge) -> dict[str, list[Pin]]:

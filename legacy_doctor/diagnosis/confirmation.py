@@ -43,7 +43,7 @@ RULES: Final = (
 
 _OF_THE_CPU: Final = (
     *("interpreter-needs", "broken-pin", "no-working-wheel", "unwanted-distribution"),
-    *("declared-isa", "disputed-evidence"),
+    *("declared-isa", "disputed-evidence", "treated"),
 )
 """Rules that foresee a failure on this CPU, the one to confirm first."""
 _OF_THE_FILES: Final = ("incompatible-versions", "overwriting-distributions", "altered-files")
@@ -156,6 +156,8 @@ def _weighed(finding: Finding, trial: Trial) -> Iterable[Finding]:
     """Return what is left of a finding that no failure confirms."""
     if finding.rule in refutation.PREDICTIONS:
         return refutation.weigh(finding, trial)
+    if finding.rule == "treated":
+        return [refutation.lives(finding, trial)]
     if finding.rule == "contradicting-pins":
         return [refutation.moot(finding, trial)]
     if finding.rule == "dispatch-override":

@@ -9,6 +9,8 @@ from operator import attrgetter
 
 from legacy_doctor.cpu import features
 from legacy_doctor.model import (
+    AlteredFile,
+    Distribution,
     Evidence,
     Finding,
     Grade,
@@ -38,11 +40,17 @@ def broken_metadata(patient: Patient, knowledge: Knowledge) -> Iterator[Finding]
 
 
 def altered_files(patient: Patient, knowledge: Knowledge) -> Iterator[Finding]:
-    """Installed code is not what RECORD says: patched by hand, or damaged."""
+    """Installed code is not what RECORD says: patched, or damaged."""
     del knowledge
     for name, group in groupby(patient.altered, key=attrgetter("distribution")):
         items = list(group)
         installed = patient.get(name)
+        ours = [item for item in items if item.intact]
+        if ours:
+            yield _patched(name, installed, ours)
+        items = [item for item in items if not item.intact]
+        if not items:
+            continue
         count = len(items)
         files = "a file" if count == 1 else f"{count} files"
         details = tuple(
@@ -65,6 +73,21 @@ def altered_files(patient: Patient, knowledge: Knowledge) -> Iterator[Finding]:
                 text=f"put the original back, or reinstall {name}, unless you made the change",
             ),
         )
+
+
+def _patched(name: str, installed: Distribution | None, items: Iterable[AlteredFile]) -> Finding:
+    """Return what is to be said of files that hold our patches, and are else as released."""
+    ids = ", ".join(dict.fromkeys(id_ for item in items for id_ in item.patches))
+    files = ", ".join(f"{item.path.parent.name}/{item.path.name}" for item in items)
+    return Finding(
+        rule="altered-files",
+        severity=Severity.INFO,
+        subject=name,
+        version=installed.version if installed else None,
+        message=f"{files} holds patch {ids} of legacy-doctor, and is as released but for that",
+        details=tuple(f"{item.path}: patch {', '.join(item.patches)}" for item in items),
+        evidence=(Evidence(grade=Grade.SILICON, source="RECORD", detail="compared without it"),),
+    )
 
 
 def wheel_tag_hint(patient: Patient, knowledge: Knowledge) -> Iterator[Finding]:

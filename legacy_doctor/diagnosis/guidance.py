@@ -119,7 +119,7 @@ _HELP: Final = {
         Severity.WARNING,
         (
             "An installed file is not what RECORD says: somebody patched it by hand, or it is"
-            " damaged."
+            " damaged. A file that is as released but for a patch of legacy-doctor is a note."
         ),
         "Reinstall the distribution, unless the change is yours.",
     ),
@@ -128,6 +128,15 @@ _HELP: Final = {
         (
             "One source says that an installed version breaks, and a stronger one that it "
             "runs. The stronger one decided."
+        ),
+        "There is nothing to do.",
+    ),
+    "treated": (
+        Severity.INFO,
+        (
+            "Something would fail on this CPU, and a patch that keeps it from failing is in "
+            "force: its distribution is installed, its block stands in the file, or the "
+            "import-time hook is armed with it. A probe tells whether it helps."
         ),
         "There is nothing to do.",
     ),

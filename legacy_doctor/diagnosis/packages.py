@@ -114,6 +114,29 @@ def disputed_evidence(patient: Patient, knowledge: Knowledge) -> Iterator[Findin
             )
 
 
+def treated(patient: Patient, knowledge: Knowledge) -> Iterator[Finding]:
+    """A patch in force keeps something from failing."""
+    for judgement in judge(patient, knowledge):
+        if not judgement.treated:
+            continue
+        pins = [pin for pin, _ in judgement.treated]
+        how = "; ".join(dict.fromkeys(item.how for _, item in judgement.treated))
+        needs = frozenset[str]().union(*(pin.needs for pin in pins))
+        told, *more = (_message(pin, patient) for pin in pins)
+        patches = {item.patch.id: item.patch.title for _, item in judgement.treated}
+        yield Finding(
+            rule="treated",
+            severity=Severity.INFO,
+            subject=judgement.distribution.name,
+            version=judgement.distribution.version,
+            message=f"{how}; without that it {told}",
+            needs=needs,
+            missing=patient.cpu.missing(needs),
+            details=(*more, *(f"patch {name}: {title}" for name, title in patches.items())),
+            evidence=_evidence(pins),
+        )
+
+
 def unwanted_distribution(patient: Patient, knowledge: Knowledge) -> Iterator[Finding]:
     """A pin-set wants an installed distribution gone."""
     requirements = graph(patient, knowledge)

@@ -58,6 +58,14 @@ def moot(finding: Finding, trial: Trial) -> Finding:
     )
 
 
+def lives(finding: Finding, trial: Trial) -> Finding:
+    """Return what the probes say of something treated. That it runs refutes nothing."""
+    own = trial.own(finding.subject)
+    if own and all(item.outcome is Outcome.OK for item in own):
+        return noted(finding, f"so treated, it ran here ({trial.how})")
+    return noted(finding, *_unreached(finding, trial))
+
+
 def doubt(result: ProbeResult, trial: Trial) -> str:
     """Say why a death does not speak against the CPU; empty where it does."""
     if trial.lacks(result):

@@ -39,6 +39,7 @@ RULES: Final = (
     Rule("broken-metadata", files.broken_metadata),
     Rule("altered-files", files.altered_files),
     Rule("disputed-evidence", packages.disputed_evidence),
+    Rule("treated", packages.treated),
     Rule("declared-isa", files.declared_isa),
     Rule("wheel-tag-hint", files.wheel_tag_hint),
 )

@@ -22,6 +22,7 @@ ABOUT_PACKAGES: Final = frozenset(
         "incompatible-versions",
         "no-working-wheel",
         "overwriting-distributions",
+        "treated",
         "unwanted-distribution",
     }
 )

@@ -227,6 +227,11 @@ _SLACK_S: Final = 2.0
 """RECORD is written last; copies and archives may round times to two seconds."""
 
 _BACKUPS: Final = (".orig", ".bak", ".backup")
+_BLOCK: Final = re.compile(
+    rb"^[ \t]*# >>> legacy-doctor: ([\w-]+)\r?\n.*?^[ \t]*# <<< legacy-doctor: \1(?:\r?\n|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+"""What `treatment.patching` puts into a file, with its marks."""
 
 
 def altered(distribution: Distribution, *, thorough: bool = False) -> Iterator[AlteredFile]:
@@ -255,6 +260,7 @@ def altered(distribution: Distribution, *, thorough: bool = False) -> Iterator[A
                 path=Path(path),
                 problem=problem,
                 backup=_backup(path),
+                **_patched(path, item)._asdict(),
             )
 
 
@@ -284,7 +290,31 @@ def _sha256(path: str) -> str:
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
-    return base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode("ascii")
+    return _spelt(digest.digest())
+
+
+def _spelt(digest: bytes) -> str:
+    """Spell a hash as RECORD does."""
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+
+
+class _Patched(NamedTuple):
+    """The patches of ours in a file; see `AlteredFile`."""
+
+    patches: tuple[str, ...] = ()
+    intact: bool = False
+
+
+def _patched(path: str, item: RecordedFile) -> _Patched:
+    if not path.endswith(".py"):
+        return _Patched()
+    try:
+        content = Path(path).read_bytes()
+    except OSError:
+        return _Patched()
+    names = dict.fromkeys(match[1].decode() for match in _BLOCK.finditer(content))
+    without = _spelt(hashlib.sha256(_BLOCK.sub(b"", content)).digest())
+    return _Patched(tuple(names), bool(names) and without == item.sha256)
 
 
 def _backup(path: str) -> Path | None:

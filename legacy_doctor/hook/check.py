@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from legacy_doctor.hook.generate import BOOT
+from legacy_doctor.hook.boot import BOOT
 
 PROBE: Final = (
     "import sys; "

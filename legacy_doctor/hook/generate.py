@@ -17,12 +17,11 @@ from typing import Final
 
 from legacy_doctor.cpu import features
 from legacy_doctor.errors import DoctorError
+from legacy_doctor.hook.boot import BOOT
 from legacy_doctor.hook.rules import SHIMS, STUBBED, Armed, Guard, Listed, Shim, Where
 
 FORMAT: Final = 1
 MARKER: Final = "# legacy-doctor start-up hook"
-BOOT: Final = "_legacy_doctor_boot"
-"""The module that the interpreter imports when it starts; its name says whose it is."""
 PARTS: Final = tuple(
     f"{BOOT.removesuffix('boot')}{part}.py" for part in ("datasets", "shims", "rt", "boot")
 )

@@ -12,6 +12,7 @@ from typing import Final
 
 from legacy_doctor.errors import DoctorError
 from legacy_doctor.hook import check, generate
+from legacy_doctor.hook.boot import BOOT
 from legacy_doctor.hook.check import DISABLED, Outcome
 from legacy_doctor.hook.reading import NAMES
 from legacy_doctor.treatment import files
@@ -67,7 +68,7 @@ def apply(run: Run, identity: str, start: Start) -> None:
     run.apply()
     try:
         disabled = start(DISABLED)
-        if generate.BOOT in before.err or generate.BOOT.removesuffix("boot") in before.err:
+        if BOOT in before.err or BOOT.removesuffix("boot") in before.err:
             before = disabled  # a damaged hook was there, and loud
         wrong = check.judge(identity, before, start({}), disabled)
         if wrong is not None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from legacy_doctor.errors import DoctorError
 from legacy_doctor.hook import generate
+from legacy_doctor.hook.boot import BOOT
 from legacy_doctor.hook.generate import PARTS, Via
 from legacy_doctor.hook.rules import Armed, Guard, Listed, Shim, Where
 from legacy_doctor.model import When
@@ -60,7 +61,7 @@ def read(folder: Path, python: tuple[int, int]) -> Installed | None:
     if not ours:
         return None
     via = next((via for name, via in _ARMING.items() if name in ours), None)
-    identity = generate.identity_of(ours.get(f"{generate.BOOT}.py", b"")) or ""
+    identity = generate.identity_of(ours.get(f"{BOOT}.py", b"")) or ""
     try:
         armed = _armed(ours)
         problem, older = _compared(ours, armed, via, python)

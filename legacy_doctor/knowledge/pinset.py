@@ -62,6 +62,7 @@ def _pin(table: Table, label: str) -> Pin:
         needs=table.features("needs"),
         when=_when(table),
         unless=table.distributions("unless-installed"),
+        treated_by=table.texts("treated-by"),
         runs_without=table.features("runs-without"),
         stage=table.choice("stage", ("import", "use"), "import"),
         severity=Severity(table.choice("severity", [item.value for item in Severity], "error")),

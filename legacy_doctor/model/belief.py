@@ -94,6 +94,8 @@ class Pin:
     when: When | None = None
     unless: tuple[str, ...] = ()
     """Distributions whose presence keeps the broken code from being loaded."""
+    treated_by: tuple[str, ...] = ()
+    """Ids of patches with any of which it fails no more."""
     runs_without: frozenset[str] = frozenset()
     """Features that the CPU lacked on which it was seen to run; else what the pin-set lacks."""
     stage: str = "import"

@@ -101,6 +101,10 @@ class AlteredFile:
     problem: str
     backup: Path | None = None
     """An `.orig` (or the like) beside it: somebody edited by hand and kept the original."""
+    patches: tuple[str, ...] = ()
+    """Ids of the patches of legacy-doctor whose marked blocks it holds."""
+    intact: bool = False
+    """Without these blocks it is what RECORD says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from legacy_doctor.model.installation import (
         AlteredFile,
         BrokenMetadata,
@@ -28,6 +30,8 @@ class Patient:
     altered: tuple[AlteredFile, ...] = ()
     declared: tuple[DeclaredIsa, ...] = ()
     overrides: tuple[Override, ...] = ()
+    armed: Mapping[str, str] = field(default_factory=dict)
+    """The shims that the import-time hook of the environment arms: id, and for which versions."""
     what_if: bool = False
     """The CPU was named: it is not the one this runs on."""
 

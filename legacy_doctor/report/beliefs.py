@@ -59,6 +59,8 @@ def summary(pin: Pin) -> str:
     ]
     if pin.unless:
         parts.append(f"unless {', '.join(pin.unless)} is installed")
+    if pin.treated_by:
+        parts.append(f"treated by patch {' or '.join(pin.treated_by)}")
     parts.append(_way_out(pin))
     parts += [f"or {item.requirement}" for item in pin.alternatives]
     if pin.severity is not Severity.ERROR:

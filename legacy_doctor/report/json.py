@@ -455,6 +455,7 @@ def pin(value: Pin) -> dict[str, Any]:
         else {"vendor": when.vendor, "cpuid_level_below": when.cpuid_level_below},
         "runs_without": list(features.ordered(value.runs_without)),
         "unless_installed": list(value.unless),
+        "treated_by": list(value.treated_by),
         "stage": value.stage,
         "severity": value.severity.value,
         "symptom": value.symptom,

@@ -97,6 +97,15 @@ def _pin(pin: Pin, story: Story, page: Page) -> Iterator[Line]:
     if pin.first_bad or pin.last_good:
         text = f"last good {pin.last_good or 'none'}, first bad {pin.first_bad or 'unknown'}"
         yield from field(page, "boundary", text)
+    yield from _conditions(pin, story, page)
+    if pin.cure:
+        yield from field(page, "cure", pin.cure)
+    for item in pin.evidence:
+        yield from field(page, "evidence", f"[{item.grade.value}] {beliefs.ground(item)}")
+    yield from field(page, "pin-set", pin.pinset)
+
+
+def _conditions(pin: Pin, story: Story, page: Page) -> Iterator[Line]:
     if pin.needs:
         yield from field(page, "needs", " ".join(features.abridged(pin.needs)))
         missing = features.ordered(story.cpu.missing(pin.needs))
@@ -105,8 +114,5 @@ def _pin(pin: Pin, story: Story, page: Page) -> Iterator[Line]:
         yield from field(page, "only on", beliefs.condition(pin).removeprefix(" on "))
     if pin.unless:
         yield from field(page, "unless", f"{', '.join(pin.unless)} is installed")
-    if pin.cure:
-        yield from field(page, "cure", pin.cure)
-    for item in pin.evidence:
-        yield from field(page, "evidence", f"[{item.grade.value}] {beliefs.ground(item)}")
-    yield from field(page, "pin-set", pin.pinset)
+    if pin.treated_by:
+        yield from field(page, "treated by", f"patch {' or '.join(pin.treated_by)}")

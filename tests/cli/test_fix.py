@@ -180,6 +180,10 @@ def test_torch_works_where_onednn_cannot_and_keeps_it_where_it_can(
     assert "could not create a primitive" in refused.stderr
     assert "Done, and journaled as run 1." in applied.out, applied.err
     assert "patch:torch-onednn-off" in applied.out
+    assert applied.code == 0, "what is treated is no error any more"
+    look = doctor("check", *target, *CPU, "-v")
+    assert look.code == 0
+    assert "[i] torch 2.13.0+cpu  legacy-doctor-torch-guard 1.0 is installed; without" in look.out
     both = f"{LSTM}\n{CONV}"
     lives = ward.run("-c", both, under=emulated, env=env)
     assert lives.stdout == "lives\nlives\n", lives.stderr

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from legacy_doctor.cli import main
-from legacy_doctor.hook.generate import BOOT
+from legacy_doctor.hook.boot import BOOT
 from tests.cli.wards import Ward
 from tests.conftest import Answer, Site, clean
 from tests.hook.conftest import ABSENT, PYTHONS, Room, named, start
@@ -320,6 +320,40 @@ def test_a_shim_of_a_newer_torch_is_that_of_its_distribution(site: Site, hook: H
     hook("install", *at(site), *CPU, *PLAIN, "--shim", "torch-onednn-off-hook")
 
     assert rules(site, hook)["shim:torch-onednn-off"]["versions"] == ">=2.5,<3"
+
+
+def verdicts(site: Site) -> set[str]:
+    """The rules by which `check` speaks of torch."""
+    words = ("check", *at(site), *CPU, "--probe", "none", "--format", "json")
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        main.run(list(words))
+    found = json.loads(out.getvalue())["findings"]
+    return {item["rule"] for item in found if item["subject"] == "torch"}
+
+
+def test_check_sees_what_the_hook_treats(site: Site, hook: Hook) -> None:
+    site.install("torch", "2.4.1", files={"torch/__init__.py": b""})
+    assert "treated" not in verdicts(site)
+
+    hook("install", *at(site), *CPU, *PLAIN)
+    assert "treated" in verdicts(site)
+
+    (site.packages / "_legacy_doctor.pth").unlink()
+    assert "treated" not in verdicts(site), "nothing arms it any more"
+
+
+def test_a_hook_that_cannot_be_read_treats_nothing(site: Site, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from legacy_doctor.cli import examination
+    from legacy_doctor.environment import interpreter
+
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / f"{BOOT}.py").write_text("# legacy-doctor start-up hook 1 x\n")
+    found = interpreter.examine(site.python, "--python")
+
+    assert examination.armed(replace(found, site_packages=(folder,))) == {}
 
 
 def test_checkpoints_are_listed_by_place_and_content(site: Site, hook: Hook, here: Path) -> None:

@@ -110,6 +110,52 @@ class TestAlteredFiles:
         ]
         assert found[0].details == ("/x/a.py: changed", "/x/b.py: missing")
 
+    def test_our_own_patch_is_no_damage(self) -> None:
+        ours = AlteredFile(
+            distribution="x",
+            path=Path("/x/a.py"),
+            problem="changed",
+            patches=("x-stub",),
+            intact=True,
+        )
+        who = patient(dist("x", "1.2"), altered=(ours,))
+        assert list(files.altered_files(who, NOTHING)) == [
+            Finding(
+                rule="altered-files",
+                severity=Severity.INFO,
+                subject="x",
+                version="1.2",
+                message="x/a.py holds patch x-stub of legacy-doctor, and is as released but for that",
+                details=("/x/a.py: patch x-stub",),
+                evidence=(
+                    Evidence(grade=Grade.SILICON, source="RECORD", detail="compared without it"),
+                ),
+            )
+        ]
+
+    def test_what_was_changed_beside_our_patch_is_told_as_ever(self) -> None:
+        ours = AlteredFile(
+            distribution="gone",
+            path=Path("/x/a.py"),
+            problem="changed",
+            patches=("x-stub",),
+            intact=True,
+        )
+        edited = AlteredFile(
+            distribution="gone", path=Path("/x/b.py"), problem="changed", patches=("x-stub",)
+        )
+        found = list(files.altered_files(patient(altered=(ours, edited)), NOTHING))
+        assert [(item.severity, item.message) for item in found] == [
+            (
+                Severity.INFO,
+                "x/a.py holds patch x-stub of legacy-doctor, and is as released but for that",
+            ),
+            (
+                Severity.WARNING,
+                "b.py differs from RECORD (changed): patched by hand, or damaged",
+            ),
+        ]
+
 
 class TestWheelTagHint:
     NEW = "cp311-abi3-manylinux_2_34_x86_64"

@@ -695,6 +695,55 @@ def test_the_original_that_somebody_kept_is_found(end: str, site: Site) -> None:
     assert found.backup == backup
 
 
+OURS = b"# >>> legacy-doctor: torch-dynamo-stub\npass\n# <<< legacy-doctor: torch-dynamo-stub\n"
+ELSE = OURS.replace(b"dynamo-stub", b"onednn-off-source").replace(b"pass", b"if x:\n    pass")
+# what the file holds now, the patches in it, and whether it is as released but for them
+BLOCKS: dict[str, tuple[bytes, tuple[str, ...], bool]] = {
+    "a patch": (CODE["demo/__init__.py"] + OURS, ("torch-dynamo-stub",), True),
+    "two patches": (
+        OURS + CODE["demo/__init__.py"] + ELSE,
+        ("torch-dynamo-stub", "torch-onednn-off-source"),
+        True,
+    ),
+    "a patch, indented": (
+        b"".join(b"    " + line for line in OURS.splitlines(keepends=True))
+        + CODE["demo/__init__.py"],
+        ("torch-dynamo-stub",),
+        True,
+    ),
+    "a patch, Windows line ends": (
+        CODE["demo/__init__.py"] + OURS.replace(b"\n", b"\r\n"),
+        ("torch-dynamo-stub",),
+        True,
+    ),
+    "a patch and another change": (b"VERSION = 22\n" + OURS, ("torch-dynamo-stub",), False),
+    "a change by hand": (b"VERSION = 22\n", (), False),
+    "a mark without its partner": (
+        CODE["demo/__init__.py"] + OURS.splitlines()[0] + b"\n",
+        (),
+        False,
+    ),
+    "a mark in a string": (b"VERSION = '# >>> legacy-doctor: x'\n", (), False),
+}
+
+
+@pytest.mark.parametrize(("content", "patches", "intact"), BLOCKS.values(), ids=BLOCKS)
+def test_the_patches_in_an_altered_file_are_named(
+    content: bytes, patches: tuple[str, ...], intact: bool, site: Site
+) -> None:
+    distribution = installed(site)
+    edit(site, "demo/__init__.py", content, AFTER)
+    (found,) = distributions.altered(distribution)
+    assert (found.patches, found.intact) == (patches, intact)
+
+
+def test_a_library_and_what_is_gone_hold_no_patch(site: Site) -> None:
+    distribution = installed(site)
+    edit(site, "demo/fast.so", OURS, AFTER)
+    (site.packages / "demo/__init__.py").unlink()
+    assert [item.patches for item in distributions.altered(distribution)] == [(), ()]
+
+
 @pytest.mark.parametrize("installer", ["", "conda"])
 def test_installers_that_write_no_true_record_are_passed_over(installer: str, site: Site) -> None:
     distribution = installed(site, installer)

@@ -11,8 +11,9 @@ import pytest
 
 from legacy_doctor.errors import DoctorError
 from legacy_doctor.hook import bytecode, check, generate, install
+from legacy_doctor.hook.boot import BOOT
 from legacy_doctor.hook.check import Outcome
-from legacy_doctor.hook.generate import BOOT, Via
+from legacy_doctor.hook.generate import Via
 from legacy_doctor.hook.rules import Armed, Shim
 from legacy_doctor.treatment import files
 from legacy_doctor.treatment.journal import Journal

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from legacy_doctor.hook import generate, reading
-from legacy_doctor.hook.generate import BOOT, Via
+from legacy_doctor.hook.boot import BOOT
+from legacy_doctor.hook.generate import Via
 from legacy_doctor.hook.rules import Armed, Guard, Listed, Shim, Where
 from legacy_doctor.model import When
 from tests.hook.conftest import STAND_IN
