@@ -18,6 +18,7 @@ from typing import Final, Literal, NamedTuple, get_args
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from legacy_doctor.errors import DoctorError, UnknownNameError, suggestion
 from legacy_doctor.model import Cpu, Grade, Knowledge, Pin, Severity
@@ -88,15 +89,8 @@ def lines(advice: Iterable[Advice]) -> tuple[PinLine, ...]:
 
 def _line(name: str, marker: str, items: list[Advice]) -> PinLine:
     items = sorted(items, key=lambda item: -item.grade.strength)
-    specifiers = [item.specifier for item in items]
-    together: str | None = None
-    if None not in specifiers:
-        parts = (part.strip() for text in specifiers for part in (text or "").split(","))
-        together = ",".join(dict.fromkeys(part for part in parts if part))
-    try:
-        SpecifierSet(together or "")
-    except ValueError as error:
-        raise DoctorError(f"{name}: {together!r} is no version specifier") from error
+    specifiers = [item.specifier for item in items if item.specifier is not None]
+    together = _all_of(name, specifiers) if len(specifiers) == len(items) else None
     strongest = next((i for i in items if i.specifier is together), items[0])
     return PinLine(
         name=name,
@@ -105,6 +99,24 @@ def _line(name: str, marker: str, items: list[Advice]) -> PinLine:
         grade=strongest.grade,
         marker=marker,
     )
+
+
+def _all_of(name: str, specifiers: Iterable[str]) -> str:
+    """Return the specifier that asks for all: single versions last, and only where they matter."""
+    stripped = (part.strip() for text in specifiers for part in text.split(","))
+    parts = [part for part in dict.fromkeys(stripped) if part]
+    try:
+        excluded = {part: Version(part[2:]) for part in parts if _excludes_one(part)}
+        bounds = [part for part in parts if part not in excluded]
+        wanted = SpecifierSet(",".join(bounds))
+    except ValueError as error:
+        raise DoctorError(f"{name}: {','.join(parts)!r} is no version specifier") from error
+    holes = [part for part in excluded if wanted.contains(excluded[part], prereleases=True)]
+    return ",".join([*bounds, *sorted(holes, key=excluded.__getitem__)])
+
+
+def _excludes_one(part: str) -> bool:
+    return part.startswith("!=") and not part.endswith(".*")
 
 
 def for_cpu(

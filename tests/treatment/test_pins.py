@@ -198,12 +198,46 @@ def test_lines_are_one_a_name_and_in_order() -> None:
     )
     assert [(line.name, line.specifier, line.reason) for line in found] == [
         ("a-b", "", "any"),
-        ("six", "!=1.5,<2,>=1", "strong"),
+        ("six", "<2,>=1,!=1.5", "strong"),
         ("six", "<1", "old"),
         ("zope", None, "none"),
     ]
     assert found[2].requirement == 'six<1 ; python_version < "3"'
     assert found[3].forbidding == "zope<0"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        pytest.param("!=1.6.0", "!=1.5.0", "!=1.5.0,!=1.6.0", id="in the order of versions"),
+        pytest.param("!=1.10", "!=1.9", "!=1.9,!=1.10", id="of versions, not of letters"),
+        pytest.param("<1.14", "!=1.14.2", "<1.14", id="what is out of bounds anyhow"),
+        pytest.param("!=1.14.2", "<1.15", "<1.15,!=1.14.2", id="what lies within, behind them"),
+        pytest.param("!=2.0b1", ">=1", ">=1,!=2.0b1", id="a pre-release"),
+        pytest.param("!=1.5.*", ">=2", "!=1.5.*,>=2", id="a series is a bound"),
+        pytest.param("<2", "<2", "<2", id="the same twice"),
+        pytest.param("", "!=1", "!=1", id="nothing else"),
+    ],
+)
+def test_single_versions_stand_last_and_only_where_they_matter(
+    one: str, other: str, both: str
+) -> None:
+    grades = (Grade.EMULATED, Grade.REPORTED)
+    advice = [Advice("x", text, "r", g) for text, g in zip((one, other), grades, strict=True)]
+    (found,) = pins.lines(advice)
+    assert found.specifier == both
+
+
+NUMBERS = st.sampled_from(["1", "1.5", "1.10", "2.0", "2.0rc1", "3!1", "1.5.post1"])
+PARTS = st.tuples(st.sampled_from(["!=", "<", ">=", "==", "~="]), NUMBERS).map("".join)
+
+
+@given(st.lists(PARTS.filter(lambda part: part not in {"~=1", "~=3!1"}), min_size=1), NUMBERS)
+def test_what_is_left_out_changes_nothing(parts: list[str], version: str) -> None:
+    (found,) = pins.lines([Advice("x", part, "r", Grade.EMULATED) for part in parts])
+    asked = SpecifierSet(",".join(parts))
+    answer = SpecifierSet(found.specifier or "")
+    assert answer.contains(version, prereleases=True) is asked.contains(version, prereleases=True)
 
 
 def test_a_specifier_that_is_none_is_told() -> None:
