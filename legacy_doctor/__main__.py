@@ -19,7 +19,10 @@ def main() -> None:
     gc.set_threshold(100_000)
     from legacy_doctor.cli.main import run
 
-    raise SystemExit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    # Python looks through all of it once more when it ends; the system takes it back anyhow.
+    gc.freeze()
+    raise SystemExit(code)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.browser import Browser, launched
+from tests.zygote import Zygote
 
 ROOT = Path(__file__).parent.parent
 REQUIRED = frozenset(os.environ.get("LEGACY_DOCTOR_REQUIRE", "").split())
@@ -92,9 +93,17 @@ class Answer(NamedTuple):
 Doctor = Callable[..., Answer]
 
 
+@pytest.fixture(scope="session")
+def zygote() -> Iterator[Zygote]:
+    """What runs of the doctor are forked from."""
+    forked = Zygote(ROOT)
+    yield forked
+    forked.close()
+
+
 @pytest.fixture
-def doctor(tmp_path: Path) -> Doctor:
-    """Run `python -m legacy_doctor` as its own process, emulated where `under` names a CPU.
+def doctor(tmp_path: Path, zygote: Zygote) -> Doctor:
+    """Run the doctor in a process of its own, emulated where `under` names a CPU.
 
     `check` runs no probe unless the test asks for it in so many words: most tests are about what
     the rules say, of environments made of nothing but metadata.
@@ -111,6 +120,8 @@ def doctor(tmp_path: Path) -> Doctor:
             environ = {key: text for key, text in environ.items() if "COVERAGE" not in key}
         if arguments[:1] == ("check",) and "--probe" not in arguments:
             arguments = (*arguments, "--probe", "none")
+        if not under and zygote.fits(environ):
+            return Answer(*zygote.run(arguments, environ, cwd, seconds=300))
         done = subprocess.run(
             [*under, sys.executable, "-m", "legacy_doctor", *arguments],
             capture_output=True,
