@@ -227,11 +227,10 @@ _SLACK_S: Final = 2.0
 """RECORD is written last; copies and archives may round times to two seconds."""
 
 _BACKUPS: Final = (".orig", ".bak", ".backup")
-_BLOCK: Final = re.compile(
-    rb"^[ \t]*# >>> legacy-doctor: ([\w-]+)\r?\n.*?^[ \t]*# <<< legacy-doctor: \1(?:\r?\n|\Z)",
-    re.MULTILINE | re.DOTALL,
-)
-"""What `treatment.patching` puts into a file, with its marks."""
+_MARK: Final = re.compile(rb"[ \t]*# (>>>|<<<) legacy-doctor: ([\w-]+)\r?\n?")
+"""The lines between which `treatment.patching` puts what it puts into a file."""
+_LARGEST_PATCHED: Final = 8 << 20
+"""No file that is patched is nearly as large."""
 
 
 def altered(distribution: Distribution, *, thorough: bool = False) -> Iterator[AlteredFile]:
@@ -309,12 +308,34 @@ def _patched(path: str, item: RecordedFile) -> _Patched:
     if not path.endswith(".py"):
         return _Patched()
     try:
-        content = Path(path).read_bytes()
+        with open(path, "rb") as file:
+            content = file.read(_LARGEST_PATCHED + 1)
     except OSError:
         return _Patched()
-    names = dict.fromkeys(match[1].decode() for match in _BLOCK.finditer(content))
-    without = _spelt(hashlib.sha256(_BLOCK.sub(b"", content)).digest())
-    return _Patched(tuple(names), bool(names) and without == item.sha256)
+    names, rest = _parted(content)
+    if not names or len(content) > _LARGEST_PATCHED:
+        return _Patched()
+    return _Patched(names, _spelt(hashlib.sha256(rest).digest()) == item.sha256)
+
+
+def _parted(content: bytes) -> tuple[tuple[str, ...], bytes]:
+    """Return the patches whose blocks stand in a file, and the file without these blocks.
+
+    No patch where a mark has no partner: that is not ours to read.
+    """
+    names: dict[str, None] = {}
+    rest: list[bytes] = []
+    inside = b""
+    for line in content.splitlines(keepends=True):
+        mark = _MARK.fullmatch(line)
+        if not inside and mark and mark[1] == b">>>":
+            inside = mark[2]
+        elif not inside:
+            rest.append(line)
+        elif mark and mark[1] == b"<<<" and mark[2] == inside:
+            names[inside.decode()] = None
+            inside = b""
+    return ((), content) if inside else (tuple(names), b"".join(rest))
 
 
 def _backup(path: str) -> Path | None:

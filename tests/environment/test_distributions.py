@@ -737,6 +737,23 @@ def test_the_patches_in_an_altered_file_are_named(
     assert (found.patches, found.intact) == (patches, intact)
 
 
+def test_ever_so_many_marks_are_read_once(site: Site) -> None:
+    distribution = installed(site)
+    edit(site, "demo/__init__.py", OURS.splitlines()[0] + b"\n" + OURS * 50_000, AFTER)
+    (found,) = distributions.altered(distribution)
+    assert found.patches == ("torch-dynamo-stub",)
+    edit(site, "demo/__init__.py", (OURS.splitlines()[0] + b"\n") * 100_000, AFTER)
+    (found,) = distributions.altered(distribution)
+    assert found.patches == ()
+
+
+def test_a_file_that_is_too_large_for_a_patch_is_not_taken_for_one(site: Site) -> None:
+    distribution = installed(site)
+    edit(site, "demo/__init__.py", OURS + b"#" * (8 << 20), AFTER)
+    (found,) = distributions.altered(distribution)
+    assert found.patches == ()
+
+
 def test_a_library_and_what_is_gone_hold_no_patch(site: Site) -> None:
     distribution = installed(site)
     edit(site, "demo/fast.so", OURS, AFTER)
