@@ -335,6 +335,8 @@ def _parted(content: bytes) -> tuple[tuple[str, ...], bytes]:
         elif mark and mark[1] == b"<<<" and mark[2] == inside:
             names[inside.decode()] = None
             inside = b""
+            if rest and not line.endswith((b"\n", b"\r")):  # so was the last line before us
+                rest[-1] = rest[-1].rstrip(b"\r\n")
     return ((), content) if inside else (tuple(names), b"".join(rest))
 
 
