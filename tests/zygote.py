@@ -49,8 +49,19 @@ class Zygote:
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             data = json.dumps(asked).encode()
             socket.send_fds(self._socket, [data], [out.fileno(), err.fileno()])
-            status = int(self._socket.recv(64))
+            status = int(self._answer())
             return os.waitstatus_to_exitcode(status), _read(out), _read(err)
+
+    def _answer(self) -> bytes:
+        """Wait for a status. One that comes too late must not be taken for the next run's."""
+        assert self._socket is not None
+        assert self._process is not None
+        try:
+            return self._socket.recv(64)
+        except TimeoutError:
+            self._process.kill()
+            self._process = None
+            raise
 
     def _start(self, environ: Mapping[str, str]) -> None:
         if self._process is not None:

@@ -230,7 +230,7 @@ class Arming:
 
     def _patch(self, name: str) -> Patch:
         """Return the patch that a shim carries out, the one for the installed version first."""
-        found = [item for item in patches.every() if item.id.removesuffix("-hook") == name]
+        found = [item for item in patches.every() if item.shim == name]
         found.sort(key=lambda item: item.kind is not Kind.HOOK)
         installed = self.patient.get(found[0].distribution)
         if installed is None:

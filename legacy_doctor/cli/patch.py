@@ -79,7 +79,7 @@ def status_command(
 
 
 def _is_armed(patch: Patch, armed: Container[str]) -> bool:
-    return patch.kind is Kind.HOOK and patch.id.removesuffix("-hook") in armed
+    return patch.kind is Kind.HOOK and patch.shim in armed
 
 
 @command.command("apply")

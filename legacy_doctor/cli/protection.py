@@ -78,7 +78,7 @@ def _step(arming: Arming, need: Armed, hooking: Hooking, socket: Socket) -> Step
 
 
 def _patch(shim: str, versions: str) -> Patch:
-    found = [item for item in patches.every() if item.id.removesuffix("-hook") == shim]
+    found = [item for item in patches.every() if item.shim == shim]
     return next((item for item in found if item.versions == versions), found[0])
 
 

@@ -33,7 +33,7 @@ def _in_force(patch: Patch, distribution: Distribution, patient: Patient) -> Tre
     if patch.distribution != distribution.name:
         return None
     if patch.kind is Kind.HOOK:  # which may be armed for more versions than is recommended
-        versions = patient.armed.get(patch.id.removesuffix("-hook"))
+        versions = patient.armed.get(patch.shim)
         armed = versions is not None and patches.admits(versions, distribution.version)
         return Treatment(patch, "the import-time hook is armed") if armed else None
     if not patch.claims(distribution.version):

@@ -169,6 +169,11 @@ class Patch:
     hooked: Hooked | None = None
     build: Build | None = None
 
+    @property
+    def shim(self) -> str:
+        """The name of what the start-up hook arms for it; `-hook` tells it from a twin."""
+        return self.id.removesuffix("-hook")
+
     def claims(self, version: str) -> bool:
         """True where it is right for this version of its distribution."""
         return admits(self.versions, version)

@@ -91,7 +91,7 @@ def _line(name: str, marker: str, items: list[Advice]) -> PinLine:
     items = sorted(items, key=lambda item: -item.grade.strength)
     specifiers = [item.specifier for item in items if item.specifier is not None]
     together = _all_of(name, specifiers) if len(specifiers) == len(items) else None
-    strongest = next((i for i in items if i.specifier is together), items[0])
+    strongest = next((i for i in items if i.specifier is None), items[0])
     return PinLine(
         name=name,
         specifier=together,

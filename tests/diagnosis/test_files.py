@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -70,6 +71,9 @@ def altered(name: str, path: str, problem: str, backup: str = "") -> AlteredFile
     )
 
 
+OURS = replace(altered("x", "/x/a.py", "changed"), patches=("x-stub",), intact=True)
+
+
 class TestAlteredFiles:
     def test_says_nothing(self) -> None:
         assert list(files.altered_files(patient(dist("numpy")), NOTHING)) == []
@@ -111,14 +115,7 @@ class TestAlteredFiles:
         assert found[0].details == ("/x/a.py: changed", "/x/b.py: missing")
 
     def test_our_own_patch_is_no_damage(self) -> None:
-        ours = AlteredFile(
-            distribution="x",
-            path=Path("/x/a.py"),
-            problem="changed",
-            patches=("x-stub",),
-            intact=True,
-        )
-        who = patient(dist("x", "1.2"), altered=(ours,))
+        who = patient(dist("x", "1.2"), altered=(OURS,))
         assert list(files.altered_files(who, NOTHING)) == [
             Finding(
                 rule="altered-files",
@@ -134,17 +131,8 @@ class TestAlteredFiles:
         ]
 
     def test_what_was_changed_beside_our_patch_is_told_as_ever(self) -> None:
-        ours = AlteredFile(
-            distribution="gone",
-            path=Path("/x/a.py"),
-            problem="changed",
-            patches=("x-stub",),
-            intact=True,
-        )
-        edited = AlteredFile(
-            distribution="gone", path=Path("/x/b.py"), problem="changed", patches=("x-stub",)
-        )
-        found = list(files.altered_files(patient(altered=(ours, edited)), NOTHING))
+        edited = replace(OURS, path=Path("/x/b.py"), intact=False)
+        found = list(files.altered_files(patient(altered=(OURS, edited)), NOTHING))
         assert [(item.severity, item.message) for item in found] == [
             (
                 Severity.INFO,
