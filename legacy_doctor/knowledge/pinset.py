@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from legacy_doctor.errors import suggestion
 from legacy_doctor.knowledge import document
 from legacy_doctor.knowledge.document import Table
 from legacy_doctor.model import (
@@ -62,7 +63,7 @@ def _pin(table: Table, label: str) -> Pin:
         needs=table.features("needs"),
         when=_when(table),
         unless=table.distributions("unless-installed"),
-        treated_by=table.texts("treated-by"),
+        treated_by=_treated_by(table),
         runs_without=table.features("runs-without"),
         stage=table.choice("stage", ("import", "use"), "import"),
         severity=Severity(table.choice("severity", [item.value for item in Severity], "error")),
@@ -82,6 +83,20 @@ def _pin(table: Table, label: str) -> Pin:
         table.fail("symptom", "a pin with `broken` must say how it breaks")
     table.finish()
     return pin
+
+
+def _treated_by(table: Table) -> tuple[str, ...]:
+    """Return ids of shipped patches; a typo would silently leave an error an error."""
+    names = table.texts("treated-by")
+    if names:
+        from legacy_doctor.knowledge import catalogue  # which reads pin-sets, and so imports us
+
+        shipped = {path.parent.name for path in catalogue.folder("patches").glob("*/patch.toml")}
+        for index, name in enumerate(names):
+            if name not in shipped:
+                hint = f"no patch {name!r}{suggestion(name, shipped)}; see legacy-doctor patch list"
+                table.fail(f"treated-by[{index}]", hint)
+    return names
 
 
 def _when(table: Table) -> When | None:

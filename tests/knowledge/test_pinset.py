@@ -300,6 +300,14 @@ LAWS = {
         f"{HEAD}[[incompatibilities]]\nfirst = 'a b'\nsecond = 'c'\neffect = 'e'\nresolution = 'r'",
         "incompatibilities[0].first: not a requirement: 'a b'",
     ),
+    "a patch that is not shipped": (
+        f"{HEAD}{PIN}treated-by = ['torch-onednn-off', 'torch-dynamo-stb']",
+        "pins[0].treated-by[1]: no patch 'torch-dynamo-stb'; did you mean 'torch-dynamo-stub'?",
+    ),
+    "a patch whose name no file can have": (
+        f"{HEAD}{PIN}treated-by = ['{'x' * 300}']",
+        "pins[0].treated-by[0]: no patch 'xxx",
+    ),
     "a soft import of nothing": (
         f"{HEAD}[[soft-imports]]\ndistribution = 'x'\n{PROOF}",
         "soft-imports[0].imports: expected a text, got nothing",
